@@ -1,0 +1,4 @@
+//! msgr: Ceph's asynchronous messenger as a library.
+#![doc = ""]
+
+mod types;

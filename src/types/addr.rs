@@ -1,0 +1,270 @@
+//! Process addresses as Ceph writes them: `v2:10.0.0.1:6800/4711`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+/// Which protocol an address speaks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum AddrType {
+    /// No address at all.
+    #[default]
+    None,
+    /// msgr v1.
+    Legacy,
+    /// msgr v2.
+    Msgr2,
+    /// A process that does not listen.
+    Any,
+}
+
+impl AddrType {
+    const PREFIXES: [(Self, &'static str); 3] =
+        [(Self::Msgr2, "v2:"), (Self::Legacy, "v1:"), (Self::Any, "any:")];
+
+    /// Its number on the wire.
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Legacy => 1,
+            Self::Msgr2 => 2,
+            Self::Any => 3,
+        }
+    }
+
+    /// The type with that number.
+    pub const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            0 => Some(Self::None),
+            1 => Some(Self::Legacy),
+            2 => Some(Self::Msgr2),
+            3 => Some(Self::Any),
+            _ => None,
+        }
+    }
+}
+
+/// The address of one process incarnation (Ceph's `entity_addr_t`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct EntityAddr {
+    /// The protocol spoken there.
+    pub kind: AddrType,
+    /// Makes the address unique to one incarnation of the process.
+    pub nonce: u32,
+    /// Where; `None` if unknown.
+    pub socket: Option<SocketAddr>,
+}
+
+impl EntityAddr {
+    /// A msgr2 address.
+    pub const fn msgr2(socket: SocketAddr, nonce: u32) -> Self {
+        Self { kind: AddrType::Msgr2, nonce, socket: Some(socket) }
+    }
+
+    /// The port, 0 if none is known.
+    pub fn port(&self) -> u16 {
+        self.socket.map_or(0, |socket| socket.port())
+    }
+
+    /// True while the IP is unknown: no socket address, or the wildcard.
+    pub fn is_blank_ip(&self) -> bool {
+        self.socket.is_none_or(|socket| socket.ip().is_unspecified())
+    }
+}
+
+impl fmt::Display for EntityAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = AddrType::PREFIXES.iter().find(|(kind, _)| *kind == self.kind);
+        let Some((_, prefix)) = prefix else {
+            return f.write_str("-");
+        };
+        match self.socket {
+            // The scope id is left out: Ceph's text form has none.
+            Some(SocketAddr::V6(socket)) => {
+                write!(f, "{prefix}[{}]:{}/{}", socket.ip(), socket.port(), self.nonce)
+            }
+            Some(socket) => write!(f, "{prefix}{socket}/{}", self.nonce),
+            None => write!(f, "{prefix}:/{}", self.nonce),
+        }
+    }
+}
+
+impl FromStr for EntityAddr {
+    type Err = ParseAddrError;
+
+    /// `[v2:|v1:|any:]IP[:PORT][/NONCE]`; without a prefix it is msgr2, without
+    /// a port or nonce they are 0. `any:` alone and `-` are legal.
+    fn from_str(text: &str) -> Result<Self, ParseAddrError> {
+        if text == "-" {
+            return Ok(Self::default());
+        }
+        let prefixed = AddrType::PREFIXES.iter().find_map(|(kind, prefix)| {
+            let rest = text.strip_prefix(prefix)?;
+            Some((*kind, rest))
+        });
+        let (kind, rest) = prefixed.unwrap_or((AddrType::Msgr2, text));
+        let (place, nonce) = match rest.split_once('/') {
+            Some((place, nonce)) => (place, number(nonce)?),
+            None => (rest, 0),
+        };
+        let socket = match place {
+            "" | ":" if kind == AddrType::Any => None,
+            place => Some(socket_addr(place)?),
+        };
+        Ok(Self { kind, nonce, socket })
+    }
+}
+
+/// All addresses of one process (Ceph's `entity_addrvec_t`).
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct EntityAddrVec(pub Vec<EntityAddr>);
+
+impl EntityAddrVec {
+    /// The first msgr2 address: the one to dial and to compare in races.
+    pub fn msgr2(&self) -> Option<&EntityAddr> {
+        self.0.iter().find(|addr| addr.kind == AddrType::Msgr2)
+    }
+
+    /// The first address; a blank one if there is none.
+    pub fn front(&self) -> EntityAddr {
+        self.0.first().copied().unwrap_or_default()
+    }
+}
+
+impl From<EntityAddr> for EntityAddrVec {
+    fn from(only: EntityAddr) -> Self {
+        Self(vec![only])
+    }
+}
+
+impl fmt::Display for EntityAddrVec {
+    /// One address stands bare, several in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = self.0.as_slice() {
+            return write!(f, "{only}");
+        }
+        f.write_str("[")?;
+        for (index, addr) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{addr}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+impl FromStr for EntityAddrVec {
+    type Err = ParseAddrError;
+
+    /// Addresses with commas between, in brackets or bare.
+    fn from_str(text: &str) -> Result<Self, ParseAddrError> {
+        // `[::1]:6800` begins with a bracket too, but a vector ends with one.
+        let vector = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let inner = match vector {
+            Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_err() => inner,
+            _ => text,
+        };
+        let addrs: Result<Vec<_>, _> = inner.split(',').map(EntityAddr::from_str).collect();
+        let addrs = addrs?;
+        if addrs.len() > Self::MAX {
+            return Err(ParseAddrError("more addresses than a process can have"));
+        }
+        Ok(Self(addrs))
+    }
+}
+
+impl EntityAddrVec {
+    /// More addresses than this no process has; longer vectors are refused.
+    pub const MAX: usize = 64;
+}
+
+/// Why a text is no address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ParseAddrError(&'static str);
+
+impl fmt::Display for ParseAddrError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for ParseAddrError {}
+
+fn number<N: FromStr>(text: &str) -> Result<N, ParseAddrError> {
+    // The standard parser would take a leading plus sign.
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ParseAddrError("a port or nonce is a decimal number"));
+    }
+    text.parse().map_err(|_| ParseAddrError("a port or nonce is out of range"))
+}
+
+fn socket_addr(text: &str) -> Result<SocketAddr, ParseAddrError> {
+    let bad_ip = ParseAddrError("an address is [v2:|v1:]IP:PORT[/NONCE] with a numeric IP");
+    if let Some(rest) = text.strip_prefix('[') {
+        let (ip, port) = rest.split_once(']').ok_or(bad_ip)?;
+        let ip: IpAddr = ip.parse().map(IpAddr::V6).map_err(|_| bad_ip)?;
+        return Ok(SocketAddr::new(ip, port_after_colon(port, bad_ip)?));
+    }
+    let end = text.find(':').unwrap_or(text.len());
+    let (ip, port) = text.split_at(end);
+    let ip: Ipv4Addr = ip.parse().map_err(|_| bad_ip)?;
+    Ok(SocketAddr::new(IpAddr::V4(ip), port_after_colon(port, bad_ip)?))
+}
+
+fn port_after_colon(text: &str, bad: ParseAddrError) -> Result<u16, ParseAddrError> {
+    match text.strip_prefix(':') {
+        Some(port) if !port.is_empty() => number(port),
+        None if text.is_empty() => Ok(0),
+        _ => Err(bad),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> String {
+        match text.parse::<EntityAddrVec>() {
+            Ok(addrs) => addrs.to_string(),
+            Err(why) => format!("error: {why}"),
+        }
+    }
+
+    #[test]
+    fn addresses_print_as_ceph_prints_them() {
+        for (text, printed) in [
+            ("v2:127.0.0.1:0", "v2:127.0.0.1:0/0"),
+            ("v1:10.0.0.1:6789/7", "v1:10.0.0.1:6789/7"),
+            ("v2:[::1]:6800/12", "v2:[::1]:6800/12"),
+            ("10.1.2.3:6800", "v2:10.1.2.3:6800/0"),
+            ("10.1.2.3", "v2:10.1.2.3:0/0"),
+            ("[::1]:3300", "v2:[::1]:3300/0"),
+            ("any:", "any::/0"),
+            ("-", "-"),
+            ("[v2:10.0.0.1:3300,v1:10.0.0.1:6789]", "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]"),
+            ("v2:10.0.0.1:1,v1:10.0.0.1:2", "[v2:10.0.0.1:1/0,v1:10.0.0.1:2/0]"),
+            ("[v2:[::1]:1,v1:[::1]:2]", "[v2:[::1]:1/0,v1:[::1]:2/0]"),
+            ("[v2:10.0.0.1:3300]", "v2:10.0.0.1:3300/0"),
+        ] {
+            assert_eq!(parsed(text), printed, "{text}");
+            assert_eq!(parsed(printed), printed, "{printed} must parse to itself");
+        }
+    }
+
+    #[test]
+    fn malformed_addresses_are_refused() {
+        for text in [
+            "", "v2:", "v2:localhost:1", "v3:1.2.3.4:5", "1.2.3.4:", "1.2.3.4:99999",
+            "1.2.3.4:+5", "1.2.3.4:5/", "1.2.3.4:5/4294967296", "::1:6800", "[::1:6800",
+            "[v2:1.2.3.4:5", "[]", "v2:1.2.3.4:5,", "1.2.3:5", "v2:[1.2.3.4]:5", "1.2.3.4:5/-1",
+        ] {
+            assert!(parsed(text).starts_with("error: "), "{text} -> {}", parsed(text));
+        }
+    }
+
+    #[test]
+    fn an_unknown_ip_is_blank_and_a_loopback_is_not() {
+        for (text, blank) in [("any:", true), ("0.0.0.0:5", true), ("[::]:5", true), ("127.0.0.1:5", false)] {
+            assert_eq!(text.parse::<EntityAddr>().unwrap().is_blank_ip(), blank, "{text}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Plain data that every layer shares: addresses, names, features, messages, time.
+//!
+//! Nothing here does I/O, reads a clock or knows a wire format.
+
+mod addr;
+pub mod features;
+mod message;
+mod name;
+mod payload;
+mod policy;
+mod time;
+
+pub use addr::{AddrType, EntityAddr, EntityAddrVec, ParseAddrError};
+pub use message::{Message, PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW};
+pub use name::{AuthName, EntityName, EntityType, ParseNameError};
+pub use payload::Payload;
+pub use policy::{Policy, PolicySet};
+pub use time::{Time, WallTime};

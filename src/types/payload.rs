@@ -1,0 +1,171 @@
+//! The bytes of one message segment, in as many pieces as they were given.
+
+use bytes::{Bytes, BytesMut};
+
+/// A segment's bytes: zero, one or several pieces, never copied to be sent.
+///
+/// Clones share the bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Payload(Pieces);
+
+#[derive(Clone, Debug)]
+enum Pieces {
+    /// The usual case, without an allocation of its own.
+    One(Bytes),
+    /// Never empty pieces.
+    Many(Vec<Bytes>),
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Self::One(Bytes::new())
+    }
+}
+
+impl Payload {
+    /// An empty segment.
+    pub const fn new() -> Self {
+        Self(Pieces::One(Bytes::new()))
+    }
+
+    /// Adds a piece at the end without copying it.
+    pub fn append(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        match &mut self.0 {
+            Pieces::One(first) if first.is_empty() => *first = piece,
+            Pieces::One(first) => {
+                self.0 = Pieces::Many(vec![std::mem::take(first), piece]);
+            }
+            Pieces::Many(pieces) => pieces.push(piece),
+        }
+    }
+
+    /// Adds a copy of `bytes` at the end, growing the last piece in place where
+    /// nobody else holds it.
+    pub fn append_copy(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let last = match &mut self.0 {
+            Pieces::One(first) => first,
+            Pieces::Many(pieces) => match pieces.last_mut() {
+                Some(last) => last,
+                None => return self.append(Bytes::copy_from_slice(bytes)),
+            },
+        };
+        if last.is_empty() {
+            *last = Bytes::copy_from_slice(bytes);
+            return;
+        }
+        match std::mem::take(last).try_into_mut() {
+            Ok(mut grown) => {
+                grown.extend_from_slice(bytes);
+                *last = grown.freeze();
+            }
+            Err(shared) => {
+                *last = shared;
+                self.append(Bytes::copy_from_slice(bytes));
+            }
+        }
+    }
+
+    /// Joins the pieces into one, copying only if there are several, and
+    /// returns them.
+    pub fn contiguous(&mut self) -> &Bytes {
+        if let Pieces::Many(pieces) = &self.0 {
+            let mut joined = BytesMut::with_capacity(self.len());
+            pieces.iter().for_each(|piece| joined.extend_from_slice(piece));
+            self.0 = Pieces::One(joined.freeze());
+        }
+        match &self.0 {
+            Pieces::One(whole) => whole,
+            Pieces::Many(_) => unreachable!("joined above"),
+        }
+    }
+
+    /// The pieces in order, empty ones left out.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        let pieces = match &self.0 {
+            Pieces::One(whole) => std::slice::from_ref(whole),
+            Pieces::Many(pieces) => pieces.as_slice(),
+        };
+        pieces.iter().filter(|piece| !piece.is_empty())
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Pieces::One(whole) => whole.len(),
+            Pieces::Many(pieces) => pieces.iter().map(Bytes::len).sum(),
+        }
+    }
+
+    /// True without a single byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(whole: Bytes) -> Self {
+        Self(Pieces::One(whole))
+    }
+}
+
+impl PartialEq for Payload {
+    /// Equal bytes, however they are cut.
+    fn eq(&self, other: &Self) -> bool {
+        let bytes = |payload: &Self| payload.clone().contiguous().clone();
+        self.len() == other.len() && bytes(self) == bytes(other)
+    }
+}
+
+impl Eq for Payload {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_kept_apart_until_they_are_joined() {
+        let mut payload = Payload::new();
+        payload.append(Bytes::from_static(b"ab"));
+        payload.append(Bytes::new());
+        payload.append(Bytes::from_static(b"cde"));
+        assert_eq!(payload.pieces().count(), 2);
+        assert_eq!(payload.len(), 5);
+        assert_eq!(&payload.contiguous()[..], b"abcde");
+        assert_eq!(payload.pieces().count(), 1);
+    }
+
+    #[test]
+    fn copies_grow_one_piece() {
+        let mut payload = Payload::new();
+        for chunk in [&b"a"[..], b"", b"bc", b"def"] {
+            payload.append_copy(chunk);
+        }
+        assert_eq!(payload.pieces().count(), 1);
+        assert_eq!(&payload.contiguous()[..], b"abcdef");
+    }
+
+    #[test]
+    fn a_copy_never_writes_to_bytes_that_another_payload_shares() {
+        let mut first = Payload::new();
+        first.append_copy(b"shared");
+        let second = first.clone();
+        first.append_copy(b"!");
+        assert_eq!(first, Payload::from(Bytes::from_static(b"shared!")));
+        assert_eq!(second, Payload::from(Bytes::from_static(b"shared")));
+    }
+
+    #[test]
+    fn copies_after_a_borrowed_piece_keep_the_order() {
+        let mut payload = Payload::from(Bytes::from_static(b"lent"));
+        payload.append_copy(b"-own");
+        payload.append(Bytes::from_static(b"-lent"));
+        payload.append_copy(b"-own");
+        assert_eq!(&payload.contiguous()[..], b"lent-own-lent-own");
+    }
+}
