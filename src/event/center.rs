@@ -1,0 +1,113 @@
+//! `EventCenter`: what a handler may ask of its worker.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::driver::EventDriver;
+use super::registered::{Interest, Key, Registered};
+use super::timers::Timers;
+use crate::types::{Time, WallTime};
+
+/// The clock, the timers and the poller of one worker, lent to its handler.
+pub struct EventCenter {
+    driver: Arc<EventDriver>,
+    timers: Timers,
+    now: Time,
+    /// Derived when first asked for after a wake-up.
+    wall: Cell<Option<WallTime>>,
+}
+
+impl EventCenter {
+    pub(super) fn new(driver: Arc<EventDriver>) -> Self {
+        let wall = Cell::new(None);
+        Self {
+            driver,
+            timers: Timers::default(),
+            now: clock(),
+            wall,
+        }
+    }
+
+    /// The time of the last wake-up. All workers have the same origin.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The calendar time, read at most once per wake-up.
+    pub fn wall(&self) -> WallTime {
+        let wall = self.wall.get().unwrap_or_else(calendar);
+        self.wall.set(Some(wall));
+        wall
+    }
+
+    /// Watches `source` under `key`; see [`Key`] for what the handler owes.
+    pub fn register<S: AsFd>(
+        &mut self,
+        key: Key,
+        source: S,
+        interest: Interest,
+    ) -> io::Result<Registered<S>> {
+        Registered::new(&self.driver, key, source, interest)
+    }
+
+    /// Lets `handle_timer` be called with `key` once, at `at` or soon after. Each
+    /// key has one timer; arming it again moves it.
+    pub fn arm(&mut self, key: Key, at: Time) {
+        self.timers.arm(key, at);
+    }
+
+    /// Stops the timer of `key`, also if it has expired in this turn already but
+    /// was not handled yet.
+    pub fn disarm(&mut self, key: Key) {
+        self.timers.disarm(key);
+    }
+
+    /// How long to wait for the next timer, rounded up to whole milliseconds:
+    /// epoll counts in these, and rounding down would spin. Asks the clock, since
+    /// the callbacks of this turn took their time.
+    pub(super) fn timeout(&mut self) -> Option<Duration> {
+        let next = self.timers.next()?;
+        let millis = next.since(clock()).as_nanos().div_ceil(NANOS_PER_MILLI);
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        Some(Duration::from_millis(millis).min(LONGEST_WAIT))
+    }
+
+    /// Reads the clock, after a wake-up.
+    pub(super) fn wake(&mut self) {
+        self.now = clock();
+        self.wall.set(None);
+    }
+
+    pub(super) fn timers(&mut self) -> &mut Timers {
+        &mut self.timers
+    }
+}
+
+const NANOS_PER_MILLI: u128 = 1_000_000;
+
+/// What any poller can express; waking up once a day for nothing is no harm.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// Nanoseconds since this process first asked.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the monotonic clock"
+)]
+fn clock() -> Time {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let now = Instant::now();
+    Time::ZERO + now.saturating_duration_since(*ORIGIN.get_or_init(|| now))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the calendar"
+)]
+fn calendar() -> WallTime {
+    // A host whose calendar lies before 1970 gets 1970.
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_epoch.unwrap_or_default().into()
+}

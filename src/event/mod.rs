@@ -1,0 +1,41 @@
+//! The loop: workers, their sockets, their timers and the clock.
+//!
+//! Nothing here knows a frame or a connection. A [`Worker`] is one thread that
+//! owns one [`Handler`] and lends it, in each callback, its [`EventCenter`].
+//! Everything else reaches the handler by an external event or by
+//! [`Worker::submit_to`]; there is no lock around it and no way to re-enter it.
+//!
+//! One turn of a worker:
+//!
+//! 1. Drain external events, at most [`DRAIN_MAX`] of them, so that a flood of
+//!    sends cannot starve the sockets.
+//! 2. `before_sleep`: the handler writes what the events have queued.
+//! 3. More work, or more events? Then look at the sockets without waiting.
+//!    Otherwise park: from here on who pushes an event rings the bell.
+//! 4. Wait, for as long as the next timer allows, or without end if none is
+//!    armed. Then read the clock: the only time in this turn.
+//! 5. `handle_ready` for each ready key.
+//! 6. `handle_timer` for each timer that has expired.
+//! 7. `before_sleep`: replies made in 5 and 6 leave now.
+//!
+//! [`DRAIN_MAX`]: worker::DRAIN_MAX
+
+mod center;
+mod driver;
+#[cfg(target_os = "linux")]
+mod epoll;
+mod inbox;
+mod os;
+#[cfg(any(test, not(target_os = "linux")))]
+mod portable;
+mod registered;
+mod socket;
+mod stack;
+mod timers;
+mod worker;
+
+pub use center::EventCenter;
+pub use registered::{Interest, Key, Readiness, Registered};
+pub use socket::{ConnectedSocket, ServerSocket, SocketOptions};
+pub use stack::NetworkStack;
+pub use worker::{Handler, SubmitError, Worker};

@@ -1,0 +1,179 @@
+//! `ServerSocket`, `ConnectedSocket`: TCP without blocking.
+//!
+//! Every descriptor is close-on-exec, and no write raises SIGPIPE.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+/// How to set sockets up.
+#[derive(Clone, Debug)]
+pub struct SocketOptions {
+    /// Send at once instead of waiting to fill a segment (TCP_NODELAY).
+    pub nodelay: bool,
+    /// The receive buffer in bytes; 0 leaves it to the kernel, which tunes it.
+    pub rcvbuf: usize,
+    /// How many connections may wait to be accepted.
+    pub backlog: i32,
+    /// Several listeners share one port, and the kernel spreads what comes in.
+    pub reuse_port: bool,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            nodelay: true,
+            rcvbuf: 0,
+            backlog: 512,
+            reuse_port: false,
+        }
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct ServerSocket(Socket);
+
+impl ServerSocket {
+    /// Binds to `addr`, port 0 for any, and listens. A listener on an IPv6 address
+    /// takes no IPv4 connections, so that both families can have the same port.
+    pub fn listen(addr: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
+        let socket = new_socket(addr, options)?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // A restarted daemon gets its port back despite connections in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        if options.reuse_port {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&addr.into())?;
+        socket.listen(options.backlog)?;
+        Ok(Self(socket))
+    }
+
+    /// The next connection and where it comes from; `WouldBlock` if there is none.
+    /// The receive buffer's size it has from the listener.
+    pub fn accept(&self, options: &SocketOptions) -> io::Result<(ConnectedSocket, SocketAddr)> {
+        loop {
+            match self.0.accept() {
+                Ok((socket, from)) => {
+                    socket.set_nonblocking(true)?;
+                    socket.set_tcp_nodelay(options.nodelay)?;
+                    return Ok((ConnectedSocket(socket), inet(&from)?));
+                }
+                // A connection that was gone before it was accepted is no error
+                // of the listener's, and there may be others behind it.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Where it listens, with the port the kernel chose.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        inet(&self.0.local_addr()?)
+    }
+}
+
+impl AsFd for ServerSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A socket with a peer, or on its way to one.
+#[derive(Debug)]
+pub struct ConnectedSocket(Socket);
+
+impl ConnectedSocket {
+    /// Begins to connect to `addr`. The socket becomes writable when that is done;
+    /// [`take_error`](Self::take_error) then tells how it went.
+    pub fn connect(addr: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
+        let socket = new_socket(addr, options)?;
+        socket.set_tcp_nodelay(options.nodelay)?;
+        match socket.connect(&addr.into()) {
+            // An interrupted connect goes on in the background, too.
+            Err(e) if !in_progress(&e) => Err(e),
+            _ => Ok(Self(socket)),
+        }
+    }
+
+    /// The pending error, if there is one: a failed connect, for instance.
+    pub fn take_error(&self) -> io::Result<()> {
+        self.0.take_error()?.map_or(Ok(()), Err)
+    }
+
+    /// Reads once, to the end of `buffer`, at most what fits without growing it.
+    /// 0 is the end of the stream; `WouldBlock` means that nothing is there yet.
+    /// A buffer without room is an error of the caller's.
+    pub fn read_to_spare(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if buffer.len() == buffer.capacity() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(retry_on_intr(|| {
+            rustix::io::read(&self.0, spare_capacity(buffer))
+        })?)
+    }
+
+    /// Writes once, as much of `slices` as the socket takes. Slices beyond what the
+    /// system takes at once are left for the next call.
+    pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let slices = slices.get(..MAX_SLICES).unwrap_or(slices);
+        Ok(retry_on_intr(|| {
+            let mut control = SendAncillaryBuffer::default();
+            sendmsg(&self.0, slices, &mut control, SendFlags::NOSIGNAL)
+        })?)
+    }
+
+    /// Our end.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        inet(&self.0.local_addr()?)
+    }
+
+    /// The other end.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        inet(&self.0.peer_addr()?)
+    }
+
+    /// Ends both directions. A socket that is down already may say so; nobody minds.
+    pub fn shutdown(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+impl AsFd for ConnectedSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// IOV_MAX, which Linux and the BSDs have at this value.
+const MAX_SLICES: usize = 1024;
+
+fn new_socket(addr: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+    // `Socket::new` sets close-on-exec in the same call.
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    if options.rcvbuf > 0 {
+        // Before connect or listen, since the window's scale is settled there.
+        socket.set_recv_buffer_size(options.rcvbuf)?;
+    }
+    Ok(socket)
+}
+
+fn in_progress(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::INPROGRESS | Errno::INTR))
+}
+
+fn inet(addr: &SockAddr) -> io::Result<SocketAddr> {
+    addr.as_socket()
+        .ok_or_else(|| io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,306 @@
+//! `Worker`: one thread, its handler and the turn they take.
+
+use std::any::TypeId;
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use super::center::EventCenter;
+use super::driver::{Batch, EventDriver};
+use super::inbox::Inbox;
+use super::os;
+use super::registered::{Key, Readiness};
+
+/// What a worker runs. All of it is called on the worker's thread, one call at a
+/// time. A handler that panics ends its worker: what it left half-done is dropped,
+/// and everybody who waits for the worker is told.
+pub trait Handler: Sized + 'static {
+    /// What others tell the handler.
+    type External: Send + 'static;
+
+    /// An event that was dispatched to this worker. Those of one thread come in order.
+    fn handle_external(&mut self, event: Self::External, center: &mut EventCenter);
+
+    /// The source registered under `key` is ready; ignore keys no longer known.
+    fn handle_ready(&mut self, key: Key, ready: Readiness, center: &mut EventCenter);
+
+    /// The timer of `key` has expired and is disarmed.
+    fn handle_timer(&mut self, key: Key, center: &mut EventCenter);
+
+    /// Last thing before the worker sleeps, and after callbacks: write what is
+    /// queued. True: there is more to do, do not sleep.
+    fn before_sleep(&mut self, center: &mut EventCenter) -> bool;
+}
+
+/// A handle on one worker: cheap to clone, and it may outlive the worker.
+pub struct Worker<H: Handler> {
+    shared: Arc<Shared<H>>,
+}
+
+struct Shared<H: Handler> {
+    id: usize,
+    inbox: Inbox<Command<H>>,
+    driver: Arc<EventDriver>,
+    references: AtomicUsize,
+    turns: AtomicU64,
+    rings: AtomicU64,
+}
+
+enum Command<H: Handler> {
+    External(H::External),
+    Run(Box<Job<H>>),
+    Stop,
+}
+
+type Job<H> = dyn FnOnce(&mut H, &mut EventCenter) + Send;
+
+impl<H: Handler> Worker<H> {
+    pub(super) fn new(id: usize) -> io::Result<Self> {
+        let shared = Shared {
+            id,
+            inbox: Inbox::new(),
+            driver: Arc::new(EventDriver::new()?),
+            references: AtomicUsize::new(0),
+            turns: AtomicU64::new(0),
+            rings: AtomicU64::new(0),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Its number in its stack, from 0.
+    pub fn id(&self) -> usize {
+        self.shared.id
+    }
+
+    /// Hands `event` to the handler, in a later turn. A system call is made only if
+    /// the worker sleeps. Once the worker has stopped, the event is dropped.
+    pub fn dispatch_event_external(&self, event: H::External) {
+        self.push(Command::External(event));
+    }
+
+    /// Runs `f` inside the loop and waits for what it returns. Two workers that
+    /// submit to each other at the same time would wait for ever.
+    pub fn submit_to<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut H, &mut EventCenter) -> R + Send + 'static,
+    ) -> Result<R, SubmitError> {
+        if self.is_current() {
+            return Err(SubmitError::OwnThread);
+        }
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.push(Command::Run(Box::new(move |handler, center| {
+            // The receiver waits, so this cannot fail.
+            let _ = sender.send(f(handler, center));
+        })));
+        // The sender goes with the job, if that is dropped or panics.
+        receiver.recv().map_err(|_| SubmitError::Stopped)
+    }
+
+    /// Am I on this worker's thread?
+    pub fn is_current(&self) -> bool {
+        CURRENT
+            .get()
+            .is_some_and(|(_, worker)| worker == self.address())
+    }
+
+    /// Am I on the thread of any worker with such a handler?
+    pub fn on_any_worker() -> bool {
+        CURRENT
+            .get()
+            .is_some_and(|(handler, _)| handler == TypeId::of::<H>())
+    }
+
+    /// Counts a connection that lives on this worker.
+    pub fn acquire(&self) {
+        self.shared.references.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counterpart of [`acquire`](Self::acquire).
+    pub fn release(&self) {
+        let before = self.shared.references.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "released more often than acquired");
+    }
+
+    /// How many connections live on this worker.
+    pub fn load(&self) -> usize {
+        self.shared.references.load(Ordering::Relaxed)
+    }
+
+    /// How often the loop went round: an idle worker's stays the same.
+    pub fn turns(&self) -> u64 {
+        self.shared.turns.load(Ordering::Relaxed)
+    }
+
+    /// How often the bell was rung because an event found the worker asleep.
+    pub fn rings(&self) -> u64 {
+        self.shared.rings.load(Ordering::Relaxed)
+    }
+
+    /// Ends the worker after the events dispatched before.
+    pub(super) fn stop(&self) {
+        self.push(Command::Stop);
+    }
+
+    fn push(&self, command: Command<H>) {
+        if self.shared.inbox.push(command) {
+            self.shared.rings.fetch_add(1, Ordering::Relaxed);
+            self.shared.driver.ring();
+        }
+    }
+
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.shared) as usize
+    }
+}
+
+impl<H: Handler> Clone for Worker<H> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<H: Handler> fmt::Debug for Worker<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("id", &self.id())
+            .field("load", &self.load())
+            .finish()
+    }
+}
+
+/// Why a submitted function's result cannot be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SubmitError {
+    /// The caller is the worker: it would wait for itself.
+    OwnThread,
+    /// The worker has stopped, or did so before it came to an end with this.
+    Stopped,
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OwnThread => "a worker cannot wait for itself",
+            Self::Stopped => "the worker has stopped",
+        })
+    }
+}
+
+impl std::error::Error for SubmitError {}
+
+thread_local! {
+    /// Whose thread this is: the handler's type and the worker's address, which
+    /// stays taken while its thread runs.
+    static CURRENT: Cell<Option<(TypeId, usize)>> = const { Cell::new(None) };
+}
+
+/// The thread's side of a worker. However it ends, by a stop, a panic, or a thread
+/// that could not be started, the inbox is closed first and the handler dropped then,
+/// so that nobody who waits for this worker keeps the handler from going.
+pub(super) struct EventLoop<H: Handler> {
+    worker: Worker<H>,
+    handler: H,
+}
+
+impl<H: Handler> EventLoop<H> {
+    pub(super) fn new(worker: Worker<H>, handler: H) -> Self {
+        Self { worker, handler }
+    }
+
+    /// The body of the worker's thread.
+    pub(super) fn run(mut self) {
+        os::block_signals();
+        CURRENT.set(Some((TypeId::of::<H>(), self.worker.address())));
+        let mut center = EventCenter::new(Arc::clone(&self.worker.shared.driver));
+        let mut batch = Batch::new();
+        // What `before_sleep` said last.
+        let mut more = false;
+        while self.turn(&mut center, &mut batch, &mut more) {}
+    }
+
+    /// One turn; the numbers are those of the module's documentation. False: stop.
+    fn turn(&mut self, center: &mut EventCenter, batch: &mut Batch, more: &mut bool) -> bool {
+        let shared = Arc::clone(&self.worker.shared);
+        // No other thread writes it, so this need not be one atomic step.
+        shared
+            .turns
+            .store(shared.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+
+        let drained = self.drain(center); // 1
+        if *more || drained != Drained::Nothing {
+            *more = self.handler.before_sleep(center); // 2
+        }
+        if drained == Drained::Stop {
+            return false;
+        }
+
+        let asleep = !*more && shared.inbox.park(); // 3
+        let timeout = if asleep {
+            center.timeout()
+        } else {
+            Some(Duration::ZERO)
+        };
+        let waited = batch.wait(shared.driver.poller(), timeout); // 4
+        if asleep {
+            shared.inbox.unpark();
+        }
+        if let Err(error) = waited {
+            log::error!("worker {} cannot wait and stops: {error}", self.worker.id());
+            return false;
+        }
+        center.wake();
+
+        for (key, ready) in batch.iter() {
+            self.handler.handle_ready(key, ready, center); // 5
+        }
+        // Timers armed meanwhile wait for the next turn, even if they are due.
+        for _ in 0..center.timers().len() {
+            let now = center.now();
+            let Some(key) = center.timers().pop_expired(now) else {
+                break;
+            };
+            self.handler.handle_timer(key, center); // 6
+        }
+        *more = self.handler.before_sleep(center); // 7
+        true
+    }
+
+    fn drain(&mut self, center: &mut EventCenter) -> Drained {
+        for n in 0..DRAIN_MAX {
+            match self.worker.shared.inbox.pop() {
+                Some(Command::External(event)) => self.handler.handle_external(event, center),
+                Some(Command::Run(job)) => job(&mut self.handler, center),
+                Some(Command::Stop) => return Drained::Stop,
+                None if n == 0 => return Drained::Nothing,
+                None => break,
+            }
+        }
+        Drained::Some
+    }
+}
+
+impl<H: Handler> Drop for EventLoop<H> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            log::error!("worker {} panicked and stops", self.worker.id());
+        }
+        self.worker.shared.inbox.close();
+    }
+}
+
+#[derive(PartialEq)]
+enum Drained {
+    Nothing,
+    Some,
+    Stop,
+}
+
+/// External events handled in one turn.
+pub(super) const DRAIN_MAX: usize = 4096;
