@@ -84,3 +84,26 @@ const KEY: Key = Key::MAX - 1;
 
 /// Events fetched at once. More stay ready, and are fetched in the next turn.
 const CAPACITY: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::{FdFlags, fcntl_getfd};
+
+    use super::*;
+
+    #[test]
+    fn a_bell_that_is_never_read_wakes_every_time() {
+        let poller = Poller::new().unwrap();
+        let (bell, mut batch) = (Bell::new(&poller).unwrap(), Batch::new());
+        for _ in 0..3 {
+            bell.ring(&poller).unwrap();
+            batch.wait(&poller, None).unwrap();
+            assert_eq!(batch.events.len(), 1);
+            assert_eq!(batch.iter().count(), 0);
+            batch.wait(&poller, Some(Duration::ZERO)).unwrap();
+            assert_eq!(batch.events.len(), 0);
+        }
+        assert!(fcntl_getfd(&bell.0).unwrap().contains(FdFlags::CLOEXEC));
+        assert!(fcntl_getfd(&poller).unwrap().contains(FdFlags::CLOEXEC));
+    }
+}

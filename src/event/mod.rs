@@ -31,6 +31,8 @@ mod portable;
 mod registered;
 mod socket;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod worker;
 

@@ -58,3 +58,22 @@ impl Batch {
 
 /// Events fetched at once. More stay ready, and are fetched in the next turn.
 const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_before_or_during_a_wait_ends_it_without_an_event() {
+        let poller = Poller::new().unwrap();
+        let (bell, mut batch) = (Bell::new(&poller).unwrap(), Batch::new());
+        bell.ring(&poller).unwrap();
+        batch.wait(&poller, None).unwrap();
+        assert_eq!(batch.iter().count(), 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| bell.ring(&poller).unwrap());
+            batch.wait(&poller, None).unwrap();
+        });
+        assert_eq!(batch.iter().count(), 0);
+    }
+}

@@ -141,6 +141,11 @@ impl<H: Handler> Worker<H> {
         self.shared.rings.load(Ordering::Relaxed)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_parked(&self) -> bool {
+        self.shared.inbox.is_parked()
+    }
+
     /// Ends the worker after the events dispatched before.
     pub(super) fn stop(&self) {
         self.push(Command::Stop);
@@ -227,15 +232,16 @@ impl<H: Handler> EventLoop<H> {
 
     /// One turn; the numbers are those of the module's documentation. False: stop.
     fn turn(&mut self, center: &mut EventCenter, batch: &mut Batch, more: &mut bool) -> bool {
-        let shared = Arc::clone(&self.worker.shared);
+        let Self { worker, handler } = self;
+        let shared = &*worker.shared;
         // No other thread writes it, so this need not be one atomic step.
         shared
             .turns
             .store(shared.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 
-        let drained = self.drain(center); // 1
+        let drained = shared.drain(handler, center); // 1
         if *more || drained != Drained::Nothing {
-            *more = self.handler.before_sleep(center); // 2
+            *more = handler.before_sleep(center); // 2
         }
         if drained == Drained::Stop {
             return false;
@@ -252,13 +258,13 @@ impl<H: Handler> EventLoop<H> {
             shared.inbox.unpark();
         }
         if let Err(error) = waited {
-            log::error!("worker {} cannot wait and stops: {error}", self.worker.id());
+            log::error!("worker {} cannot wait and stops: {error}", shared.id);
             return false;
         }
         center.wake();
 
         for (key, ready) in batch.iter() {
-            self.handler.handle_ready(key, ready, center); // 5
+            handler.handle_ready(key, ready, center); // 5
         }
         // Timers armed meanwhile wait for the next turn, even if they are due.
         for _ in 0..center.timers().len() {
@@ -266,17 +272,19 @@ impl<H: Handler> EventLoop<H> {
             let Some(key) = center.timers().pop_expired(now) else {
                 break;
             };
-            self.handler.handle_timer(key, center); // 6
+            handler.handle_timer(key, center); // 6
         }
-        *more = self.handler.before_sleep(center); // 7
+        *more = handler.before_sleep(center); // 7
         true
     }
+}
 
-    fn drain(&mut self, center: &mut EventCenter) -> Drained {
+impl<H: Handler> Shared<H> {
+    fn drain(&self, handler: &mut H, center: &mut EventCenter) -> Drained {
         for n in 0..DRAIN_MAX {
-            match self.worker.shared.inbox.pop() {
-                Some(Command::External(event)) => self.handler.handle_external(event, center),
-                Some(Command::Run(job)) => job(&mut self.handler, center),
+            match self.inbox.pop() {
+                Some(Command::External(event)) => handler.handle_external(event, center),
+                Some(Command::Run(job)) => job(handler, center),
                 Some(Command::Stop) => return Drained::Stop,
                 None if n == 0 => return Drained::Nothing,
                 None => break,
