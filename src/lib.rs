@@ -2,4 +2,8 @@
 #![doc = ""]
 
 mod event;
+mod proto;
 mod types;
+
+#[cfg(test)]
+mod tests;

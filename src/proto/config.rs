@@ -1,0 +1,156 @@
+//! What all connections of one messenger share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::types::{AuthName, EntityType, PolicySet};
+
+use super::auth::ConMode;
+use super::banner::REVISION_1;
+
+/// The settings of a messenger's connections. Pure data.
+#[derive(Clone, Debug)]
+pub struct ProtocolConfig {
+    /// Who we are.
+    pub name: AuthName,
+    /// What is promised to whom.
+    pub policies: PolicySet,
+    /// From dialling or accepting until open.
+    pub ready_timeout: Duration,
+    /// Without a byte read or written while open.
+    pub idle_timeout: Duration,
+    /// Pause after the first failed attempt; each further one doubles it.
+    pub initial_backoff: Duration,
+    /// Longest pause between attempts.
+    pub max_backoff: Duration,
+    /// False: segment crcs are sent as 0 and none is checked. Both ends must
+    /// agree.
+    pub crc_data: bool,
+    /// Take our IP from what the first peer says it is, while it is unknown.
+    pub learn_addr: bool,
+    /// Banner features offered.
+    pub msgr2_supported: u64,
+    /// Banner features without which a peer is turned away.
+    pub msgr2_required: u64,
+    /// Which connection modes are allowed with whom.
+    pub modes: ConnectionModes,
+    /// Largest sum of front, middle and data that is accepted.
+    pub max_message: u64,
+    /// Numbers the messenger's connection attempts.
+    pub global_seq: Arc<GlobalSeq>,
+}
+
+impl ProtocolConfig {
+    /// Ceph's defaults.
+    pub fn new(name: AuthName, policies: PolicySet) -> Self {
+        Self {
+            name,
+            policies,
+            ready_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(900),
+            initial_backoff: Duration::from_millis(200),
+            max_backoff: Duration::from_secs(15),
+            crc_data: true,
+            learn_addr: true,
+            msgr2_supported: REVISION_1,
+            msgr2_required: 0,
+            modes: ConnectionModes::default(),
+            max_message: 1 << 30,
+            global_seq: Arc::default(),
+        }
+    }
+}
+
+/// The connection modes allowed on each kind of link, the preferred one first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectionModes {
+    /// Between daemons.
+    pub cluster: Vec<ConMode>,
+    /// A daemon towards its clients.
+    pub service: Vec<ConMode>,
+    /// A client towards daemons.
+    pub client: Vec<ConMode>,
+    /// Between a monitor or manager and a daemon.
+    pub mon_cluster: Vec<ConMode>,
+    /// A monitor or manager towards its clients.
+    pub mon_service: Vec<ConMode>,
+    /// A client towards monitors and managers.
+    pub mon_client: Vec<ConMode>,
+}
+
+impl Default for ConnectionModes {
+    fn default() -> Self {
+        let bulk = vec![ConMode::Crc, ConMode::Secure];
+        let control = vec![ConMode::Secure, ConMode::Crc];
+        Self {
+            cluster: bulk.clone(),
+            service: bulk.clone(),
+            client: bulk,
+            mon_cluster: control.clone(),
+            mon_service: control.clone(),
+            mon_client: control,
+        }
+    }
+}
+
+impl ConnectionModes {
+    /// The list that holds between us and a peer, whoever dials.
+    pub fn allowed(&self, local: EntityType, peer: EntityType) -> &[ConMode] {
+        let is_mon = |kind| kind == EntityType::MON || kind == EntityType::MGR;
+        let is_daemon = |kind| is_mon(kind) || kind == EntityType::OSD || kind == EntityType::MDS;
+        match (is_daemon(local), is_daemon(peer)) {
+            (false, _) if is_mon(peer) => &self.mon_client,
+            (false, _) => &self.client,
+            (true, true) if is_mon(local) || is_mon(peer) => &self.mon_cluster,
+            (true, true) => &self.cluster,
+            (true, false) if is_mon(local) => &self.mon_service,
+            (true, false) => &self.service,
+        }
+    }
+}
+
+/// The messenger-wide count of connection attempts.
+#[derive(Debug, Default)]
+pub struct GlobalSeq(AtomicU64);
+
+impl GlobalSeq {
+    /// A fresh number, above all before and above `min`.
+    pub fn next(&self, min: u64) -> u64 {
+        let above = |last: u64| last.max(min).saturating_add(1);
+        // Only the numbers matter, nothing is published by them.
+        let last = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(above(n)));
+        above(last.unwrap_or_else(|last| last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_follow_the_kinds_of_both_ends() {
+        let one = |mode: &str| vec![if mode == "crc" { ConMode::Crc } else { ConMode::Secure }];
+        let modes = ConnectionModes {
+            cluster: one("crc"),
+            service: vec![],
+            client: one("secure"),
+            ..ConnectionModes::default()
+        };
+        let of = |local, peer| modes.allowed(local, peer).to_vec();
+        assert_eq!(of(EntityType::OSD, EntityType::MDS), modes.cluster);
+        assert_eq!(of(EntityType::OSD, EntityType::CLIENT), modes.service);
+        assert_eq!(of(EntityType::CLIENT, EntityType::OSD), modes.client);
+        assert_eq!(of(EntityType::CLIENT, EntityType::CLIENT), modes.client);
+        assert_eq!(of(EntityType::OSD, EntityType::MON), modes.mon_cluster);
+        assert_eq!(of(EntityType::MGR, EntityType::OSD), modes.mon_cluster);
+        assert_eq!(of(EntityType::MON, EntityType::CLIENT), modes.mon_service);
+        assert_eq!(of(EntityType::CLIENT, EntityType::MGR), modes.mon_client);
+    }
+
+    #[test]
+    fn global_seqs_rise_above_all_before_and_above_the_peers() {
+        let seq = GlobalSeq::default();
+        assert_eq!([seq.next(0), seq.next(0), seq.next(7), seq.next(3)], [1, 2, 8, 9]);
+    }
+}

@@ -1,0 +1,156 @@
+//! Why a link ends.
+
+use std::fmt;
+use std::io;
+
+use crate::types::{EntityAddr, EntityType};
+
+use super::codec::DecodeError;
+use super::frame::Tag;
+
+/// What became of the socket, as the driver tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkDown {
+    /// The peer closed it.
+    Eof,
+    /// Nobody listens where we dialled.
+    Refused,
+    /// Anything else.
+    Io(io::ErrorKind),
+}
+
+/// Why a link ended. `Display` gives one clause for the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The socket went away.
+    Link(LinkDown),
+    /// Not open in time.
+    ReadyTimeout,
+    /// Open, and nothing came or went for long.
+    IdleTimeout,
+    /// The peer's vector has no msgr2 address to dial.
+    NothingToDial,
+    /// The peer's banner is the first protocol's.
+    SpeaksV1,
+    /// The peer's first bytes (so many of these) are something else.
+    NotMsgr([u8; 8], usize),
+    /// A banner of that payload length is none.
+    BannerLength(u16),
+    /// Banner features we insist on.
+    PeerLacksBannerFeatures(u64),
+    /// Banner features the peer insists on.
+    WeLackBannerFeatures(u64),
+    /// Wrong crc of a preamble.
+    PreambleCrc,
+    /// A tag without a meaning.
+    UnknownTag(u8),
+    /// More or fewer segments than the frame may have.
+    SegmentCount(u8),
+    /// Several segments of which the last is empty.
+    EmptyLastSegment,
+    /// Wrong crc of a segment.
+    SegmentCrc,
+    /// Neither complete nor aborted.
+    LateStatus(u8),
+    /// A control frame of that length.
+    ControlTooLarge(Tag, u32),
+    /// A message header of that length.
+    MessageHeader(u32),
+    /// A message with that much payload.
+    MessageTooLarge(u64),
+    /// The parts of a frame do not fit together.
+    Frame(DecodeError),
+    /// A payload does not decode.
+    Payload(Tag, DecodeError),
+    /// A frame that is not allowed now.
+    Unexpected(Tag),
+    /// A handshake of more frames or bytes than any needs.
+    HandshakeTooLong,
+    /// The peer is not what we meant to dial.
+    WrongPeerType(EntityType, EntityType),
+    /// Authentication is impossible: no mode is allowed that it could run in.
+    NoMode,
+    /// The acceptor declined the only method we have, with that result.
+    AuthRefused(i32),
+    /// The acceptor chose a mode that was not offered.
+    WrongMode(u32),
+    /// Declined again and again, and still asking.
+    TooManyAuthRequests,
+    /// The peer saw other bytes than we sent.
+    Signature,
+    /// The dialler has no address.
+    NoAddress,
+    /// The dialler meant somebody else.
+    WrongTarget(EntityAddr),
+    /// The acceptor does not have the address that was dialled.
+    WrongAcceptor(EntityAddr),
+    /// The acceptor insists on features we lack.
+    MissingFeatures(u64),
+    /// The acceptor bids us wait.
+    Wait,
+    /// Acknowledges a message that was never sent.
+    AckAhead(u64),
+}
+
+impl Fault {
+    /// True if dialling again cannot help.
+    pub const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::NothingToDial
+                | Self::PeerLacksBannerFeatures(_)
+                | Self::WeLackBannerFeatures(_)
+                | Self::WrongPeerType(..)
+                | Self::NoMode
+                | Self::AuthRefused(_)
+        )
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(LinkDown::Eof) => f.write_str("peer closed the connection"),
+            Self::Link(LinkDown::Refused) => f.write_str("connection refused"),
+            Self::Link(LinkDown::Io(kind)) => write!(f, "socket error: {kind}"),
+            Self::ReadyTimeout => f.write_str("not open in time"),
+            Self::IdleTimeout => f.write_str("no byte came or went for too long"),
+            Self::NothingToDial => f.write_str("peer has no msgr2 address"),
+            Self::SpeaksV1 => f.write_str("peer speaks msgr v1"),
+            Self::NotMsgr(shown, len) => {
+                let shown = shown.get(..*len).unwrap_or(shown);
+                write!(f, "not a msgr peer: banner '{}'", shown.escape_ascii())
+            }
+            Self::BannerLength(len) => write!(f, "banner with a payload of {len} bytes"),
+            Self::PeerLacksBannerFeatures(bits) => write!(f, "peer lacks msgr2 features {bits:#x}"),
+            Self::WeLackBannerFeatures(bits) => write!(f, "peer requires msgr2 features {bits:#x}"),
+            Self::PreambleCrc => f.write_str("frame with a bad preamble crc"),
+            Self::UnknownTag(tag) => write!(f, "frame with unknown tag {tag}"),
+            Self::SegmentCount(count) => write!(f, "frame with {count} segments"),
+            Self::EmptyLastSegment => f.write_str("frame with an empty last segment"),
+            Self::SegmentCrc => f.write_str("frame with a bad segment crc"),
+            Self::LateStatus(status) => write!(f, "frame with late status {status:#04x}"),
+            Self::ControlTooLarge(tag, len) => write!(f, "{tag:?} frame of {len} bytes"),
+            Self::MessageHeader(len) => write!(f, "message header of {len} bytes"),
+            Self::MessageTooLarge(len) => write!(f, "message with a payload of {len} bytes"),
+            Self::Frame(why) => write!(f, "malformed frame: {why}"),
+            Self::Payload(tag, why) => write!(f, "malformed {tag:?} frame: {why}"),
+            Self::Unexpected(tag) => write!(f, "{tag:?} frame out of turn"),
+            Self::HandshakeTooLong => f.write_str("handshake without an end"),
+            Self::WrongPeerType(want, got) => write!(f, "dialled a {want}, but a {got} answered"),
+            Self::NoMode => f.write_str("no connection mode allowed that goes with auth none"),
+            Self::AuthRefused(result) => write!(f, "peer refused auth none with error {result}"),
+            Self::WrongMode(mode) => write!(f, "peer chose connection mode {mode}"),
+            Self::TooManyAuthRequests => f.write_str("too many authentication attempts"),
+            Self::Signature => f.write_str("wrong authentication signature"),
+            Self::NoAddress => f.write_str("peer states no address"),
+            Self::WrongTarget(addr) => write!(f, "peer wants {addr}, which is not us"),
+            Self::WrongAcceptor(addr) => write!(f, "peer does not claim {addr}, which was dialled"),
+            Self::MissingFeatures(bits) => write!(f, "peer requires features {bits:#x}"),
+            Self::Wait => f.write_str("peer said to wait"),
+            Self::AckAhead(seq) => write!(f, "peer acknowledged message {seq}, which was not sent"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,289 @@
+//! Frames to bytes: what is staged for the socket.
+//!
+//! Everything small is encoded behind one another into one buffer. Large
+//! payload pieces are not copied: a cut in the buffer remembers where each of
+//! them belongs.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{BufMut, Bytes};
+
+use crate::proto::codec::count;
+use crate::proto::out_queue::Outgoing;
+use crate::types::Payload;
+
+use super::control::Control;
+use super::crc;
+use super::header::{MessageHeader, HEADER_LEN};
+use super::preamble::{Preamble, Revision, MAX_SEGMENTS, PREAMBLE_LEN};
+
+/// Pieces from this size on are borrowed; below, copying is cheaper than a
+/// slice of their own.
+const BORROW_MIN: usize = 16 << 10;
+/// Written bytes in front of the buffer are cut off once they are this many.
+const COMPACT_MIN: usize = 64 << 10;
+
+const STATUS_COMPLETE: u8 = 0xe;
+
+/// Bytes staged for one socket.
+pub struct FrameWriter {
+    revision: Revision,
+    /// False: segment crcs are sent as 0.
+    crcs: bool,
+    staged: Vec<u8>,
+    /// Bytes at the front of `staged` that are written.
+    written: usize,
+    borrowed: VecDeque<Borrowed>,
+    /// Bytes of the first borrowed piece that are written.
+    piece_written: usize,
+    /// Unwritten bytes of all borrowed pieces.
+    borrowed_len: usize,
+    /// `staged` is the worker's.
+    lent: bool,
+    /// The last message's preamble: the next one's is often the same.
+    preamble: (Preamble, [u8; PREAMBLE_LEN]),
+}
+
+/// A payload piece that goes out from where it lies.
+struct Borrowed {
+    /// Its place in `staged`.
+    at: usize,
+    piece: Bytes,
+}
+
+impl FrameWriter {
+    /// Nothing staged yet. Without `crcs` segment crcs are sent as 0.
+    pub fn new(crcs: bool) -> Self {
+        let preamble = Preamble::message([count(HEADER_LEN), 0, 0, 0]);
+        Self {
+            revision: Revision::default(),
+            crcs,
+            staged: Vec::new(),
+            written: 0,
+            borrowed: VecDeque::new(),
+            piece_written: 0,
+            borrowed_len: 0,
+            lent: false,
+            preamble: (preamble, preamble.encode()),
+        }
+    }
+
+    /// The form of all frames from now on.
+    pub fn set_revision(&mut self, revision: Revision) {
+        self.revision = revision;
+    }
+
+    /// Stages bytes that are no frame.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.staged.put_slice(bytes);
+    }
+
+    /// Stages a control frame.
+    pub fn control<C: Control>(&mut self, control: &C) {
+        let start = self.staged.len();
+        self.staged.put_bytes(0, PREAMBLE_LEN);
+        control.encode(&mut self.staged);
+        let body = start + PREAMBLE_LEN;
+        let len = self.staged.len() - body;
+        let crc = self.crc_or_zero(|| crc::segment(&self.staged[body..]));
+        let preamble = Preamble::control(C::TAG, count(len)).encode();
+        self.staged[start..body].copy_from_slice(&preamble);
+        match self.revision {
+            Revision::Rev1 if len == 0 => {}
+            Revision::Rev1 => self.staged.put_u32_le(crc),
+            Revision::Rev0 => {
+                self.staged.put_u8(0);
+                self.staged.put_u32_le(crc);
+                self.staged.put_bytes(0, 12);
+            }
+        }
+    }
+
+    /// Stages a message.
+    #[inline]
+    pub fn message(&mut self, outgoing: &Outgoing, seq: u64, ack_seq: u64) {
+        let message = &outgoing.message;
+        let payloads = [&message.front, &message.middle, &message.data];
+        let lens = payloads.map(Payload::len);
+        let header = MessageHeader::of(message, outgoing.priority(), seq, ack_seq).encode();
+        let header_crc = self.crc_or_zero(|| crc::segment(&header));
+        let preamble = self.message_preamble(lens);
+        let mut crcs = [header_crc, 0, 0, 0];
+        for index in 1..usize::from(preamble.count) {
+            crcs[index] = self.crc_or_zero(|| match outgoing.crcs {
+                Some(known) => known[index - 1],
+                None => crc::payload(payloads[index - 1]),
+            });
+        }
+        self.staged.reserve(PREAMBLE_LEN + HEADER_LEN + 4 + 17 + small(lens));
+        self.staged.put_slice(&self.preamble.1);
+        self.staged.put_slice(&header);
+        if self.revision == Revision::Rev1 {
+            self.staged.put_slice(&header_crc.to_le_bytes());
+        }
+        if preamble.count > 1 {
+            payloads.iter().for_each(|payload| self.payload(payload));
+        }
+        self.epilogue(&preamble, crcs);
+    }
+
+    /// Writes into `buffer` for now instead of an own one, unless bytes of its
+    /// own are still waiting.
+    pub fn lend(&mut self, buffer: &mut Vec<u8>) {
+        if !self.lent && self.is_empty() {
+            std::mem::swap(&mut self.staged, buffer);
+            self.lent = true;
+        }
+    }
+
+    /// Gives the lent buffer back if everything is written; else keeps it
+    /// until it is.
+    pub fn reclaim(&mut self, buffer: &mut Vec<u8>) {
+        if self.lent && self.is_empty() {
+            self.rewind();
+            std::mem::swap(&mut self.staged, buffer);
+        }
+        self.lent = false;
+    }
+
+    /// Puts what is to be written next into `slices`; returns how many.
+    pub fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        let mut push = |bytes: &'a [u8]| match slices.get_mut(filled) {
+            Some(slot) if !bytes.is_empty() => {
+                *slot = IoSlice::new(bytes);
+                filled += 1;
+            }
+            _ => {}
+        };
+        let mut from = self.written;
+        let mut skip = self.piece_written;
+        for Borrowed { at, piece } in &self.borrowed {
+            push(&self.staged[from..*at]);
+            push(&piece[skip..]);
+            (from, skip) = (*at, 0);
+        }
+        push(&self.staged[from..]);
+        filled
+    }
+
+    /// The first `n` of the staged bytes are written.
+    pub fn handle_sent(&mut self, mut n: usize) {
+        while let Some(first) = self.borrowed.front() {
+            let before = (first.at - self.written).min(n);
+            self.written += before;
+            n -= before;
+            let left = first.piece.len() - self.piece_written;
+            if n < left || first.at > self.written {
+                self.piece_written += n;
+                self.borrowed_len -= n;
+                break;
+            }
+            n -= left;
+            self.borrowed_len -= left;
+            self.piece_written = 0;
+            self.borrowed.pop_front();
+        }
+        if self.borrowed.is_empty() {
+            self.written = (self.written + n).min(self.staged.len());
+        }
+        if self.is_empty() {
+            self.rewind();
+        } else if self.written >= COMPACT_MIN && self.written * 2 >= self.staged.len() {
+            self.staged.drain(..self.written);
+            self.borrowed.iter_mut().for_each(|next| next.at -= self.written);
+            self.written = 0;
+        }
+    }
+
+    /// Forgets everything staged.
+    pub fn clear(&mut self) {
+        self.borrowed = VecDeque::new();
+        self.piece_written = 0;
+        self.borrowed_len = 0;
+        self.rewind();
+    }
+
+    /// Bytes staged and not written.
+    #[inline]
+    pub fn unsent(&self) -> usize {
+        self.staged.len() - self.written + self.borrowed_len
+    }
+
+    /// True if all is written.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.unsent() == 0
+    }
+
+    /// Starts the buffer over. An own one is freed: it would lie idle in every
+    /// connection.
+    fn rewind(&mut self) {
+        self.written = 0;
+        if self.lent {
+            self.staged.clear();
+        } else {
+            self.staged = Vec::new();
+        }
+        if self.borrowed.capacity() > 0 {
+            self.borrowed = VecDeque::new();
+        }
+    }
+
+    #[inline]
+    fn message_preamble(&mut self, lens: [usize; 3]) -> Preamble {
+        let [front, middle, data] = lens.map(count);
+        let lens = [count(HEADER_LEN), front, middle, data];
+        if self.preamble.0.lens != lens {
+            let preamble = Preamble::message(lens);
+            self.preamble = (preamble, preamble.encode());
+        }
+        self.preamble.0
+    }
+
+    #[inline]
+    fn payload(&mut self, payload: &Payload) {
+        for piece in payload.pieces() {
+            if piece.len() < BORROW_MIN {
+                self.staged.put_slice(piece);
+            } else {
+                self.borrowed_len += piece.len();
+                self.borrowed.push_back(Borrowed { at: self.staged.len(), piece: piece.clone() });
+            }
+        }
+    }
+
+    #[inline]
+    fn epilogue(&mut self, preamble: &Preamble, crcs: [u32; MAX_SEGMENTS]) {
+        match self.revision {
+            Revision::Rev1 if preamble.count > 1 => {
+                let mut bytes = [STATUS_COMPLETE; 13];
+                bytes[1..5].copy_from_slice(&crcs[1].to_le_bytes());
+                bytes[5..9].copy_from_slice(&crcs[2].to_le_bytes());
+                bytes[9..13].copy_from_slice(&crcs[3].to_le_bytes());
+                self.staged.put_slice(&bytes);
+            }
+            Revision::Rev1 => {}
+            Revision::Rev0 => {
+                self.staged.put_u8(0);
+                crcs.iter().for_each(|crc| self.staged.put_u32_le(*crc));
+            }
+        }
+    }
+
+    #[inline]
+    fn crc_or_zero(&self, crc: impl FnOnce() -> u32) -> u32 {
+        if self.crcs {
+            crc()
+        } else {
+            0
+        }
+    }
+}
+
+/// Bytes of segments that are surely copied.
+#[inline]
+fn small(lens: [usize; 3]) -> usize {
+    lens.iter().filter(|len| **len < BORROW_MIN).sum()
+}

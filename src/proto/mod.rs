@@ -1,0 +1,32 @@
+//! The sans-IO core: bytes in, events out; messages in, bytes out.
+//!
+//! Nothing here opens a socket, starts a thread, reads a clock or draws a random
+//! number: time is an argument and dialling is an event. [`Protocol`] is one
+//! connection; whoever owns it feeds it what the socket says (`handle_*`),
+//! gives it commands (plain verbs) and pulls what is to be written or waited
+//! for (`poll_*`). After any input, pull all three outputs: the events it
+//! pushed, [`Protocol::poll_transmit`] and [`Protocol::poll_timeout`].
+//!
+//! From the wire up: [`codec`] knows fields, [`frame`] knows frames, [`banner`]
+//! and [`handshake`] lead to [`exchange`], where messages flow, and
+//! [`protocol`] joins them with timers and back-off.
+
+mod auth;
+mod banner;
+mod codec;
+mod config;
+mod exchange;
+mod fault;
+mod frame;
+mod handshake;
+mod out_queue;
+mod output;
+mod protocol;
+
+pub use auth::ConMode;
+pub use config::{ConnectionModes, GlobalSeq, ProtocolConfig};
+pub use fault::{Fault, LinkDown};
+pub use frame::{segment_crcs, Bulk};
+pub use out_queue::Outgoing;
+pub use output::{Clock, Event, Intake, Peer};
+pub use protocol::Protocol;

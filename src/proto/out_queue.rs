@@ -1,0 +1,204 @@
+//! Messages that wait to be written, by priority.
+
+use std::collections::VecDeque;
+
+use crate::types::{Message, PRIO_DEFAULT, PRIO_HIGHEST};
+
+use super::frame::segment_crcs;
+
+/// A message on its way out.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The message.
+    pub message: Message,
+    /// The crcs of its segments, if the sender's thread has computed them.
+    pub crcs: Option<[u32; 3]>,
+}
+
+impl Outgoing {
+    /// With the crcs computed here and now.
+    pub fn with_crcs(message: Message) -> Self {
+        let crcs = Some(segment_crcs(&message));
+        Self { message, crcs }
+    }
+
+    /// Its order class: 0 stands for the default, and there is nothing above
+    /// the highest.
+    #[inline]
+    pub fn priority(&self) -> u8 {
+        let asked = match self.message.priority {
+            0 => PRIO_DEFAULT,
+            asked => asked.min(PRIO_HIGHEST),
+        };
+        u8::try_from(asked).unwrap_or(u8::MAX)
+    }
+}
+
+impl From<Message> for Outgoing {
+    fn from(message: Message) -> Self {
+        Self { message, crcs: None }
+    }
+}
+
+/// One FIFO per priority. Mostly there is only one, which is found without a
+/// search.
+#[derive(Debug, Default)]
+pub struct OutQueue {
+    /// The highest priority with messages, or the last one that had any.
+    top: Lane,
+    /// The others that have messages, the highest last.
+    lower: Vec<Lane>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    priority: u8,
+    fifo: Fifo,
+}
+
+impl OutQueue {
+    /// Adds a message behind those of its priority.
+    #[inline]
+    pub fn push(&mut self, outgoing: Outgoing) {
+        let priority = outgoing.priority();
+        if self.top.priority != priority {
+            if !self.top.fifo.is_empty() {
+                return self.push_aside(priority, outgoing);
+            }
+            self.top.priority = priority;
+        }
+        self.top.fifo.push(outgoing);
+    }
+
+    /// Takes the first message of the highest priority.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Outgoing> {
+        let outgoing = self.top.fifo.pop();
+        if self.top.fifo.is_empty() {
+            if let Some(next) = self.lower.pop() {
+                self.top = next;
+            }
+        }
+        outgoing
+    }
+
+    /// True without a message.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.top.fifo.is_empty()
+    }
+
+    fn push_aside(&mut self, priority: u8, outgoing: Outgoing) {
+        let at = self.lower.partition_point(|lane| lane.priority < priority);
+        let mut lane = Lane { priority, fifo: Fifo::default() };
+        if priority > self.top.priority {
+            lane.fifo.push(outgoing);
+            self.lower.push(std::mem::replace(&mut self.top, lane));
+            return;
+        }
+        match self.lower.get_mut(at) {
+            Some(known) if known.priority == priority => known.fifo.push(outgoing),
+            _ => {
+                lane.fifo.push(outgoing);
+                self.lower.insert(at, lane);
+            }
+        }
+    }
+}
+
+/// A queue in blocks: a long one grows without moving what it holds, an empty
+/// one keeps next to no memory.
+#[derive(Debug, Default)]
+struct Fifo {
+    head: VecDeque<Outgoing>,
+    rest: VecDeque<VecDeque<Outgoing>>,
+}
+
+/// Messages in a block.
+const BLOCK: usize = 32;
+/// Places that an empty queue keeps.
+const KEPT: usize = 4;
+
+impl Fifo {
+    #[inline]
+    fn push(&mut self, outgoing: Outgoing) {
+        if self.rest.is_empty() && self.head.len() < BLOCK {
+            self.head.push_back(outgoing);
+        } else {
+            self.push_behind(outgoing);
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Outgoing> {
+        let outgoing = self.head.pop_front();
+        if self.head.is_empty() {
+            match self.rest.pop_front() {
+                Some(next) => self.head = next,
+                None if self.head.capacity() > KEPT => *self = Self::default(),
+                None => {}
+            }
+        }
+        outgoing
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.head.is_empty()
+    }
+
+    fn push_behind(&mut self, outgoing: Outgoing) {
+        match self.rest.back_mut() {
+            Some(last) if last.len() < BLOCK => last.push_back(outgoing),
+            _ => {
+                let mut block = VecDeque::with_capacity(BLOCK);
+                block.push_back(outgoing);
+                self.rest.push_back(block);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(priorities: impl IntoIterator<Item = u16>) -> OutQueue {
+        let mut queue = OutQueue::default();
+        for (tid, priority) in (0..).zip(priorities) {
+            queue.push(Message { priority, tid, ..Message::default() }.into());
+        }
+        queue
+    }
+
+    fn drained(mut queue: OutQueue) -> Vec<(u8, u64)> {
+        let next = || queue.pop().map(|next| (next.priority(), next.message.tid));
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn the_highest_goes_first_and_each_priority_in_order() {
+        let order = drained(queue([127, 64, 196, 127, 0, 1000, 64, 196, 100]));
+        let expected =
+            [(255, 5), (196, 2), (196, 7), (127, 0), (127, 3), (127, 4), (100, 8), (64, 1), (64, 6)];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_long_queue_keeps_its_order_over_its_blocks() {
+        let order = drained(queue(std::iter::repeat_n(127, 500)));
+        assert!(order.iter().zip(0..).all(|((_, tid), expected)| *tid == expected));
+        assert_eq!(order.len(), 500);
+    }
+
+    #[test]
+    fn priorities_that_come_while_others_leave_find_their_place() {
+        let mut queue = queue([127, 127]);
+        let mut seen = vec![queue.pop().unwrap().message.tid];
+        for (tid, priority) in [(10, 64), (11, 255), (12, 127), (13, 64)] {
+            queue.push(Message { priority, tid, ..Message::default() }.into());
+        }
+        seen.extend(drained(queue).into_iter().map(|(_, tid)| tid));
+        assert_eq!(seen, [0, 11, 1, 12, 10, 13]);
+    }
+}
