@@ -1,9 +1,59 @@
-//! msgr: Ceph's asynchronous messenger as a library.
-#![doc = ""]
+//! Ceph's asynchronous messenger as a small, memory-safe library.
+//!
+//! A [`Messenger`] is one endpoint. It binds addresses, connects to peers and
+//! hands what they send to [`Dispatcher`]s. Messages keep their order within a
+//! priority; large payloads are never copied. On the wire it is Ceph's msgr2, so
+//! the peer may be a real Ceph daemon. The C front (`include/msgr.h`) offers what
+//! this crate offers, call by call.
+//!
+//! ```
+//! use std::sync::{Arc, mpsc};
+//! use msgr::{ConnectionRef, Context, Dispatcher, EntityType, Message, Messenger};
+//!
+//! /// Passes on what arrives.
+//! struct Inbox(mpsc::SyncSender<Message>);
+//!
+//! impl Dispatcher for Inbox {
+//!     fn dispatch(&self, _con: &ConnectionRef, message: Message) -> Result<(), Message> {
+//!         self.0.send(message).map_err(|unsent| unsent.0)
+//!     }
+//! }
+//!
+//! # fn main() -> msgr::Result<()> {
+//! let context = Context::new();
+//! let (sender, receiver) = mpsc::sync_channel(1);
+//! let server = Messenger::create(&context, "osd.0", "server", 0)?;
+//! server.bind(&"v2:127.0.0.1:0".parse().expect("an address"))?;
+//! server.add_dispatcher_head(Arc::new(Inbox(sender)))?;
+//! server.start()?;
+//!
+//! let client = Messenger::create(&context, "client.admin", "client", 1)?;
+//! client.start()?;
+//! let con = client.connect(EntityType::OSD, &server.myaddrs())?;
+//! let mut hello = Message::new(1);
+//! hello.front.append_copy(b"hello");
+//! con.send(hello)?;
+//!
+//! assert_eq!(&receiver.recv().expect("a message").front.contiguous()[..], b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Names are Ceph's in Rust's case: `entity_addr_t` is [`EntityAddr`],
+//! `entity_addrvec_t` [`EntityAddrVec`], `entity_name_t` [`EntityName`],
+//! `ms_dispatch` [`Dispatcher::dispatch`], `connect_to` [`Messenger::connect`].
+//! `ARCHITECTURE.md` has the map of the code.
 
 mod event;
+mod messenger;
 mod proto;
-mod types;
-
 #[cfg(test)]
 mod tests;
+mod types;
+
+pub use messenger::{Connection, ConnectionRef, Context, Dispatcher, Error, Messenger, Result};
+pub use types::{
+    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityName, EntityType, Message, PRIO_DEFAULT,
+    PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW, ParseAddrError, ParseNameError, Payload, Policy, WallTime,
+    features,
+};

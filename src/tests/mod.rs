@@ -1,1 +1,2 @@
 //! Tests over several modules.
+mod layering;

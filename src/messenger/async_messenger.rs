@@ -1,0 +1,358 @@
+//! What lies behind a messenger: everything that connections, workers and the
+//! dispatch thread share of it.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use super::connection::{Connection, ConnectionRef, Kind};
+use super::dispatch_queue::{DispatchQueue, Item};
+use super::dispatcher::{self, Chain, DispatcherChain};
+use super::error::{Error, Result};
+use super::external::External;
+use super::lifecycle::Lifecycle;
+use super::options::Options;
+use super::shard::Shard;
+use super::throttle::Throttle;
+use crate::event::{SocketOptions, Worker};
+use crate::proto::ProtocolConfig;
+use crate::types::{
+    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet,
+};
+
+/// The inner messenger (the part of Ceph's `AsyncMessenger` that its
+/// connections need).
+///
+/// Connections and the dispatch thread hold it; the application holds a
+/// [`Messenger`](super::Messenger), whose end is also the end of this.
+pub(crate) struct AsyncMessenger {
+    name: AuthName,
+    nonce: u32,
+    options: Options,
+    workers: Vec<Worker<Shard>>,
+    lifecycle: Lifecycle,
+    policies: Mutex<PolicySet>,
+    /// Made from options and policies by the first call that needs it; from
+    /// then on neither changes.
+    config: OnceLock<Arc<ProtocolConfig>>,
+    myaddrs: RwLock<EntityAddrVec>,
+    dispatchers: DispatcherChain,
+    dispatch_queue: DispatchQueue,
+    throttle: Throttle<ConnectionRef>,
+    /// Dialled connections by their peer, so that a peer is dialled once.
+    dialled: Mutex<HashMap<EntityAddrVec, ConnectionRef>>,
+    loopback: Mutex<Option<ConnectionRef>>,
+    /// Where its processors live: worker and key.
+    processors: Mutex<Vec<(Worker<Shard>, u64)>>,
+}
+
+impl AsyncMessenger {
+    pub(crate) fn new(
+        name: AuthName,
+        nonce: u32,
+        options: Options,
+        workers: Vec<Worker<Shard>>,
+    ) -> Arc<Self> {
+        let blank = EntityAddr {
+            kind: AddrType::Any,
+            nonce,
+            socket: None,
+        };
+        Arc::new(Self {
+            name,
+            nonce,
+            dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
+            throttle: Throttle::new(options.dispatch_throttle_bytes),
+            options,
+            workers,
+            lifecycle: Lifecycle::new(),
+            policies: Mutex::new(PolicySet::new(Policy::lossy_client())),
+            config: OnceLock::new(),
+            myaddrs: RwLock::new(blank.into()),
+            dispatchers: DispatcherChain::new(),
+            dialled: Mutex::default(),
+            loopback: Mutex::default(),
+            processors: Mutex::default(),
+        })
+    }
+
+    // ---- set-up
+
+    /// Changes the policies, as long as no connection can have used them.
+    pub(crate) fn change_policies(&self, change: impl FnOnce(&mut PolicySet)) -> Result<()> {
+        let mut policies = lock(&self.policies);
+        if self.config.get().is_some() {
+            return Err(Error::new(
+                libc::EBUSY,
+                "policies are set before bind and start",
+            ));
+        }
+        change(&mut policies);
+        Ok(())
+    }
+
+    /// What its connections share. Fixes the policies.
+    pub(crate) fn config(&self) -> &Arc<ProtocolConfig> {
+        if let Some(config) = self.config.get() {
+            return config;
+        }
+        let policies = lock(&self.policies);
+        self.config.get_or_init(|| {
+            let options = &self.options;
+            Arc::new(ProtocolConfig {
+                ready_timeout: options.ready_timeout,
+                idle_timeout: options.idle_timeout,
+                initial_backoff: options.initial_backoff,
+                max_backoff: options.max_backoff,
+                crc_data: options.crc_data,
+                learn_addr: options.learn_addr,
+                modes: options.modes.clone(),
+                ..ProtocolConfig::new(self.name.clone(), policies.clone())
+            })
+        })
+    }
+
+    /// Starts what the first dispatcher makes possible: the dispatch thread and
+    /// accepting.
+    pub(crate) fn ready(self: &Arc<Self>) -> Result<()> {
+        DispatchQueue::start(self)
+            .map_err(|why| Error::io("starting the dispatch thread", &why))?;
+        for (worker, key) in lock(&self.processors).iter() {
+            worker.dispatch_event_external(External::Accept(*key));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_bound(&self, addrs: EntityAddrVec, processors: Vec<(Worker<Shard>, u64)>) {
+        *self.myaddrs.write().unwrap_or_else(PoisonError::into_inner) = addrs;
+        *lock(&self.processors) = processors;
+    }
+
+    /// Takes over our IP as a peer sees it, where it is still unknown.
+    pub(crate) fn learned_addr(&self, seen: IpAddr) {
+        let mut addrs = self.myaddrs.write().unwrap_or_else(PoisonError::into_inner);
+        for addr in addrs.0.iter_mut().filter(|addr| addr.is_blank_ip()) {
+            addr.socket = Some(SocketAddr::new(seen, addr.port()));
+        }
+    }
+
+    // ---- connections
+
+    /// The connection to that peer: the one there is, or a new one that starts
+    /// to dial.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        peer_type: EntityType,
+        addrs: &EntityAddrVec,
+    ) -> Result<ConnectionRef> {
+        if self.is_me(addrs) {
+            return Ok(self.loopback_connection());
+        }
+        let mut dialled = lock(&self.dialled);
+        // Asked under the lock that shutdown takes to empty the table: a
+        // connection is either refused here or found there.
+        self.lifecycle.check_started()?;
+        if let Some(known) = dialled.get(addrs) {
+            if !known.is_closed() {
+                return Ok(Arc::clone(known));
+            }
+        }
+        let worker = self.least_loaded();
+        worker.acquire();
+        let con = Connection::new(self, worker, Kind::Dialled, peer_type, addrs.clone());
+        dialled.insert(addrs.clone(), Arc::clone(&con));
+        drop(dialled);
+        worker.dispatch_event_external(External::Connect(Arc::clone(&con)));
+        Ok(con)
+    }
+
+    /// This messenger's connection to itself.
+    pub(crate) fn loopback_connection(self: &Arc<Self>) -> ConnectionRef {
+        let mut loopback = lock(&self.loopback);
+        let con = loopback.get_or_insert_with(|| {
+            Connection::new(
+                self,
+                self.least_loaded(),
+                Kind::Loopback,
+                self.name.kind,
+                self.myaddrs(),
+            )
+        });
+        Arc::clone(con)
+    }
+
+    /// Takes a connection that has ended out of the table, and drops what of
+    /// it waits for dispatch.
+    pub(crate) fn forget(&self, con: &ConnectionRef) {
+        if con.kind() == Kind::Dialled {
+            let mut dialled = lock(&self.dialled);
+            dialled.retain(|_, known| !Arc::ptr_eq(known, con));
+        }
+        self.put_throttle(self.dispatch_queue.discard(con));
+    }
+
+    /// The worker for a connection accepted on `here`, counted already.
+    pub(crate) fn worker_for_accepted<'a>(&'a self, here: &'a Worker<Shard>) -> &'a Worker<Shard> {
+        let worker = if self.options.local_listen_table {
+            here
+        } else {
+            self.least_loaded()
+        };
+        worker.acquire();
+        worker
+    }
+
+    // ---- dispatch
+
+    /// Hands a message that a worker has read to the dispatchers. Its payload
+    /// is paid for.
+    pub(crate) fn deliver(&self, chain: &Chain, con: &ConnectionRef, message: Message) {
+        let cost = message.payload_len() as u64;
+        if con.is_closed() {
+            return self.put_throttle(cost);
+        }
+        log::trace!(
+            "{con} <== {} ==== type {} ==== {cost} bytes",
+            message.seq,
+            message.kind
+        );
+        match dispatcher::fast_dispatch(chain, con, message) {
+            Some(message) => self.dispatch_queue.enqueue(con, message),
+            None => self.put_throttle(cost),
+        }
+    }
+
+    /// Tells that a connection is up: at once, and in its turn.
+    pub(crate) fn connected(&self, con: &ConnectionRef) {
+        let chain = self.dispatchers.snapshot();
+        if con.kind() == Kind::Dialled {
+            dispatcher::tell(&chain, "handle_fast_connect", |to| {
+                to.handle_fast_connect(con)
+            });
+            self.dispatch_queue.enqueue_event(con, Item::Connect);
+        } else {
+            dispatcher::tell(&chain, "handle_fast_accept", |to| {
+                to.handle_fast_accept(con)
+            });
+            self.dispatch_queue.enqueue_event(con, Item::Accept);
+        }
+    }
+
+    /// Returns payload bytes and lets the connections that wait for them read on.
+    pub(crate) fn put_throttle(&self, bytes: u64) {
+        self.throttle.put(bytes, |con, bytes| {
+            let worker = con.worker().clone();
+            worker.dispatch_event_external(External::Admitted(con, bytes));
+        });
+    }
+
+    /// Counts payload bytes that exist already and cannot be held back.
+    pub(crate) fn count_admitted(&self, bytes: u64) {
+        self.throttle.take(bytes);
+    }
+
+    /// Takes payload bytes for a connection, or queues it for them.
+    pub(crate) fn admit(&self, con: &ConnectionRef, bytes: u64) -> bool {
+        self.throttle.get_or_wait(bytes, || Arc::clone(con))
+    }
+
+    // ---- the end
+
+    /// Begins the end: no callback starts anew, every socket is closed.
+    pub(crate) fn shut_down(self: &Arc<Self>) {
+        if !self.lifecycle.begin_shutdown() {
+            return;
+        }
+        self.dispatch_queue.stop();
+        for con in lock(&self.dialled).drain().map(|(_, con)| con) {
+            con.close();
+        }
+        for worker in &self.workers {
+            worker.dispatch_event_external(External::Shutdown(Arc::clone(self)));
+        }
+    }
+
+    /// Waits until shutdown was asked for and everything of this messenger has
+    /// come to rest. Not for callback threads.
+    pub(crate) fn wait(self: &Arc<Self>) {
+        if !self.lifecycle.wait_for_shutdown() {
+            return;
+        }
+        for worker in &self.workers {
+            // External events keep their order, so this one comes after
+            // Shutdown. A worker that has stopped has dropped everything.
+            let _ = worker.submit_to(|_, _| ());
+        }
+        self.dispatch_queue.join(|bytes| self.put_throttle(bytes));
+        // Both refer back to this messenger.
+        let loopback = lock(&self.loopback).take();
+        loopback.iter().for_each(|con| {
+            con.close();
+        });
+        self.lifecycle.finish();
+    }
+
+    // ---- facts
+
+    pub(crate) fn name(&self) -> &AuthName {
+        &self.name
+    }
+
+    pub(crate) fn nonce(&self) -> u32 {
+        self.nonce
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn socket_options(&self) -> &SocketOptions {
+        &self.options.socket
+    }
+
+    pub(crate) fn crc_data(&self) -> bool {
+        self.options.crc_data
+    }
+
+    pub(crate) fn workers(&self) -> &[Worker<Shard>] {
+        &self.workers
+    }
+
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.lifecycle.is_shut_down()
+    }
+
+    pub(crate) fn myaddrs(&self) -> EntityAddrVec {
+        self.myaddrs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn dispatchers(&self) -> &DispatcherChain {
+        &self.dispatchers
+    }
+
+    pub(crate) fn dispatch_queue(&self) -> &DispatchQueue {
+        &self.dispatch_queue
+    }
+
+    fn least_loaded(&self) -> &Worker<Shard> {
+        let least = self.workers.iter().min_by_key(|worker| worker.load());
+        least.unwrap_or_else(|| unreachable!("a stack has at least one worker"))
+    }
+
+    /// True for our own addresses, all of them or one of them alone.
+    fn is_me(&self, addrs: &EntityAddrVec) -> bool {
+        let mine = self.myaddrs.read().unwrap_or_else(PoisonError::into_inner);
+        *mine == *addrs || matches!(addrs.0.as_slice(), [one] if mine.0.contains(one))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

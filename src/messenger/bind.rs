@@ -1,0 +1,170 @@
+//! From an address to listening sockets inside the workers' loops.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::async_messenger::AsyncMessenger;
+use super::connection::next_id;
+use super::error::{Error, Result};
+use super::options::PortRange;
+use super::processor::Processor;
+use super::shard::Shard;
+use crate::event::{ServerSocket, SocketOptions, SubmitError, Worker};
+use crate::types::{AddrType, EntityAddr, EntityAddrVec};
+
+/// Listening sockets of one messenger, not accepting yet, and their addresses.
+pub(crate) struct Bound {
+    pub(crate) addrs: EntityAddrVec,
+    pub(crate) processors: Vec<(Worker<Shard>, u64)>,
+}
+
+/// Binds all of `addrs`, or none.
+pub(crate) fn bind(messenger: &Arc<AsyncMessenger>, addrs: &EntityAddrVec) -> Result<Bound> {
+    let mut bound = Bound {
+        addrs: EntityAddrVec::default(),
+        processors: Vec::new(),
+    };
+    for addr in &addrs.0 {
+        let wanted = check(addr).and_then(|wanted| bind_one(messenger, wanted, &mut bound));
+        match wanted {
+            Ok(got) => bound
+                .addrs
+                .0
+                .push(EntityAddr::msgr2(got, messenger.nonce())),
+            Err(error) => {
+                bound.release();
+                return Err(error);
+            }
+        }
+    }
+    if bound.addrs.0.is_empty() {
+        return Err(Error::invalid("there is no address to bind"));
+    }
+    Ok(bound)
+}
+
+impl Bound {
+    /// Closes the sockets again.
+    fn release(&self) {
+        for (worker, key) in &self.processors {
+            let key = *key;
+            // Stopped workers have closed them.
+            let _ = worker.submit_to(move |shard, _| shard.remove_processor(key));
+        }
+    }
+}
+
+fn check(addr: &EntityAddr) -> Result<SocketAddr> {
+    match (addr.kind, addr.socket) {
+        (AddrType::Msgr2, Some(socket)) => Ok(socket),
+        (AddrType::Legacy, _) => Err(Error::new(
+            libc::EOPNOTSUPP,
+            format!("{addr}: this version does not speak msgr v1"),
+        )),
+        _ => Err(Error::invalid(format!(
+            "{addr} is not an address to listen at"
+        ))),
+    }
+}
+
+fn bind_one(
+    messenger: &Arc<AsyncMessenger>,
+    wanted: SocketAddr,
+    bound: &mut Bound,
+) -> Result<SocketAddr> {
+    let ports = &messenger.options().ports;
+    if wanted.port() != 0 || ports.min == 0 {
+        return listen(messenger, wanted, bound)
+            .map_err(|why| Error::io(format_args!("binding {wanted}"), &why));
+    }
+    for attempt in 0..ports.attempts {
+        if attempt > 0 && messenger.lifecycle().pause(ports.delay) {
+            return Err(Error::shut_down());
+        }
+        if let Some(got) = search(messenger, wanted, ports, bound)? {
+            return Ok(got);
+        }
+    }
+    let range = format!(
+        "{}: no port from {} to {} is free",
+        wanted.ip(),
+        ports.min,
+        ports.max
+    );
+    Err(Error::new(libc::EADDRINUSE, range))
+}
+
+/// Goes through the port range once.
+fn search(
+    messenger: &Arc<AsyncMessenger>,
+    wanted: SocketAddr,
+    ports: &PortRange,
+    bound: &mut Bound,
+) -> Result<Option<SocketAddr>> {
+    for port in ports.min..=ports.max {
+        let at = SocketAddr::new(wanted.ip(), port);
+        match listen(messenger, at, bound) {
+            Ok(got) => return Ok(Some(got)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(Error::io(format_args!("binding {at}"), &error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Listens at one address: on the first worker, or on each where every worker
+/// has its own listen table.
+fn listen(
+    messenger: &Arc<AsyncMessenger>,
+    at: SocketAddr,
+    bound: &mut Bound,
+) -> io::Result<SocketAddr> {
+    let workers = messenger.workers();
+    let shared = messenger.options().local_listen_table && workers.len() > 1;
+    let listening = if shared { workers } else { &workers[..1] };
+    let options = SocketOptions {
+        reuse_port: shared,
+        ..messenger.socket_options().clone()
+    };
+    let mut got = at;
+    for (index, worker) in listening.iter().enumerate() {
+        match listen_in(worker, messenger, got, &options) {
+            Ok((local, key)) => {
+                bound.processors.push((worker.clone(), key));
+                got = local;
+            }
+            Err(error) => {
+                let failed = bound.processors.split_off(bound.processors.len() - index);
+                Bound {
+                    addrs: EntityAddrVec::default(),
+                    processors: failed,
+                }
+                .release();
+                return Err(error);
+            }
+        }
+    }
+    Ok(got)
+}
+
+/// Creates the socket inside the worker's loop and waits for it.
+fn listen_in(
+    worker: &Worker<Shard>,
+    messenger: &Arc<AsyncMessenger>,
+    at: SocketAddr,
+    options: &SocketOptions,
+) -> io::Result<(SocketAddr, u64)> {
+    let key = next_id();
+    let (messenger, options) = (Arc::clone(messenger), options.clone());
+    let listening = worker.submit_to(move |shard, center| {
+        let socket = ServerSocket::listen(at, &options)?;
+        let local = socket.local_addr()?;
+        shard.add_processor(key, Processor::new(key, messenger, socket, center)?);
+        Ok((local, key))
+    });
+    listening.unwrap_or_else(|why| match why {
+        SubmitError::OwnThread => Err(io::Error::from_raw_os_error(libc::EDEADLK)),
+        SubmitError::Stopped => Err(io::Error::from_raw_os_error(libc::ESHUTDOWN)),
+    })
+}

@@ -1,0 +1,333 @@
+//! Ceph's `ms_*` options: names, defaults, and what may be set when.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::error::{Error, Result};
+
+/// How an option's text is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Bool,
+    /// A whole number.
+    Count,
+    /// Bytes, with an optional suffix K, M, G or T (powers of 1024).
+    Size,
+    /// Seconds, with decimals.
+    Seconds,
+    Text,
+    /// Connection modes, e.g. `crc secure`.
+    Modes,
+}
+
+/// What setting an option means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Applies {
+    /// Read when a messenger is created.
+    Messenger,
+    /// Read once, when the context starts its workers.
+    Startup,
+    /// Known to Ceph, without meaning here: accepted so that configuration
+    /// written for Ceph can be used as it is.
+    Ignored,
+    /// Known to Ceph, meaningful, and not served by this version: refused, so
+    /// that nobody believes in a setting that does nothing.
+    Unserved,
+}
+
+/// One row of the table below.
+struct OptionRow(&'static str, Kind, Applies, &'static str);
+
+use Applies::{Ignored, Messenger, Startup, Unserved};
+use Kind::{Bool, Count, Modes, Seconds, Size, Text};
+
+/// Name, kind, effect, default. The defaults are Ceph's.
+const OPTIONS: &[OptionRow] = &[
+    OptionRow("ms_type", Text, Messenger, "async+posix"),
+    OptionRow("ms_public_type", Text, Ignored, ""),
+    OptionRow("ms_cluster_type", Text, Ignored, ""),
+    OptionRow("ms_cluster_mode", Modes, Messenger, "crc secure"),
+    OptionRow("ms_service_mode", Modes, Messenger, "crc secure"),
+    OptionRow("ms_client_mode", Modes, Messenger, "crc secure"),
+    OptionRow("ms_mon_cluster_mode", Modes, Messenger, "secure crc"),
+    OptionRow("ms_mon_service_mode", Modes, Messenger, "secure crc"),
+    OptionRow("ms_mon_client_mode", Modes, Messenger, "secure crc"),
+    // sockets
+    OptionRow("ms_tcp_nodelay", Bool, Messenger, "true"),
+    OptionRow("ms_tcp_rcvbuf", Size, Messenger, "0"),
+    OptionRow("ms_tcp_prefetch_max_size", Size, Ignored, "4K"),
+    OptionRow("ms_tcp_listen_backlog", Count, Messenger, "512"),
+    OptionRow("ms_bind_before_connect", Bool, Unserved, "false"),
+    // A failing accept pauses and tries again; it never ends the process.
+    OptionRow("ms_max_accept_failures", Count, Ignored, "4"),
+    // binding
+    OptionRow("ms_bind_ipv4", Bool, Ignored, "true"),
+    OptionRow("ms_bind_ipv6", Bool, Ignored, "false"),
+    OptionRow("ms_bind_prefer_ipv4", Bool, Ignored, "false"),
+    OptionRow("ms_bind_msgr1", Bool, Ignored, "true"),
+    OptionRow("ms_bind_msgr2", Bool, Ignored, "true"),
+    OptionRow("ms_bind_port_min", Count, Messenger, "6800"),
+    OptionRow("ms_bind_port_max", Count, Messenger, "7300"),
+    OptionRow("ms_bind_retry_count", Count, Messenger, "3"),
+    OptionRow("ms_bind_retry_delay", Seconds, Messenger, "5"),
+    // sessions
+    OptionRow("ms_initial_backoff", Seconds, Messenger, "0.2"),
+    OptionRow("ms_max_backoff", Seconds, Messenger, "15"),
+    OptionRow("ms_connection_ready_timeout", Seconds, Messenger, "10"),
+    OptionRow("ms_connection_idle_timeout", Seconds, Messenger, "900"),
+    OptionRow("ms_learn_addr_from_peer", Bool, Messenger, "true"),
+    // integrity and debugging
+    OptionRow("ms_crc_data", Bool, Messenger, "true"),
+    OptionRow("ms_crc_header", Bool, Ignored, "true"),
+    OptionRow("ms_die_on_bad_msg", Bool, Ignored, "false"),
+    OptionRow("ms_die_on_unhandled_msg", Bool, Ignored, "false"),
+    OptionRow("ms_die_on_old_message", Bool, Ignored, "false"),
+    OptionRow("ms_die_on_skipped_message", Bool, Ignored, "false"),
+    OptionRow("ms_die_on_bug", Bool, Ignored, "false"),
+    OptionRow("ms_dump_on_send", Bool, Ignored, "false"),
+    OptionRow("ms_dump_corrupt_message_level", Count, Ignored, "1"),
+    OptionRow("debug_ms", Text, Ignored, "0/0"),
+    // queues
+    OptionRow("ms_dispatch_throttle_bytes", Size, Messenger, "100M"),
+    OptionRow(
+        "ms_pq_max_tokens_per_priority",
+        Count,
+        Messenger,
+        "16777216",
+    ),
+    OptionRow("ms_pq_min_cost", Count, Messenger, "65536"),
+    // workers
+    OptionRow("ms_async_op_threads", Count, Startup, "3"),
+    OptionRow("ms_async_reap_threshold", Count, Ignored, "5"),
+    OptionRow("ms_async_max_op_threads", Count, Ignored, "5"),
+    // Not in Ceph, where the network stack decides it: one listening socket per
+    // worker (SO_REUSEPORT) in place of one that hands out.
+    OptionRow("ms_async_local_listen_table", Bool, Messenger, "false"),
+    // fault injection
+    OptionRow("ms_inject_socket_failures", Count, Unserved, "0"),
+    OptionRow("ms_inject_delay_type", Text, Unserved, ""),
+    OptionRow("ms_inject_delay_max", Seconds, Unserved, "1"),
+    OptionRow("ms_inject_delay_probability", Seconds, Unserved, "0"),
+    OptionRow("ms_inject_internal_delays", Seconds, Unserved, "0"),
+    OptionRow("ms_blackhole_osd", Bool, Unserved, "false"),
+    OptionRow("ms_blackhole_mon", Bool, Unserved, "false"),
+    OptionRow("ms_blackhole_mds", Bool, Unserved, "false"),
+    OptionRow("ms_blackhole_client", Bool, Unserved, "false"),
+    OptionRow("ms_blackhole_mgr", Bool, Ignored, "false"),
+    // gone from Ceph, still found in configuration files
+    OptionRow("ms_nocrc", Bool, Ignored, "false"),
+    OptionRow("ms_rwthread_stack_bytes", Size, Ignored, "1M"),
+    OptionRow("ms_tcp_read_timeout", Seconds, Ignored, "900"),
+    OptionRow("ms_async_transport_type", Text, Ignored, "posix"),
+    OptionRow("ms_async_send_inline", Bool, Ignored, "false"),
+];
+
+/// Options of transports that do not exist here.
+const IGNORED_PREFIXES: [&str; 2] = ["ms_async_rdma_", "ms_dpdk_"];
+
+/// The options of one context.
+#[derive(Debug, Default)]
+pub(crate) struct Conf {
+    /// Only what was set; everything else has its default.
+    set: Mutex<BTreeMap<&'static str, String>>,
+}
+
+impl Conf {
+    /// Sets an option. `started` says whether the workers are running.
+    pub(crate) fn set(&self, key: &str, value: &str, started: bool) -> Result<()> {
+        if IGNORED_PREFIXES
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+        {
+            return Ok(());
+        }
+        let OptionRow(name, kind, applies, default) = row(key)?;
+        kind.check(name, value)?;
+        match applies {
+            Startup if started => Err(Error::new(
+                libc::EBUSY,
+                format!(
+                    "{name} takes effect when the first messenger is created, which has happened"
+                ),
+            )),
+            Unserved if value.trim() != *default => Err(Error::new(
+                libc::EOPNOTSUPP,
+                format!("{name} is not supported by this version"),
+            )),
+            _ => {
+                self.values().insert(name, value.trim().to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// An option's value as it was set, or its default.
+    pub(crate) fn get(&self, key: &str) -> Result<String> {
+        let OptionRow(name, _, _, default) = row(key)?;
+        let values = self.values();
+        Ok(values
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| (*default).to_owned()))
+    }
+
+    /// A whole number or a size in bytes.
+    pub(crate) fn number(&self, key: &str) -> u64 {
+        self.get(key)
+            .ok()
+            .and_then(|text| parse_size(&text))
+            .unwrap_or(0)
+    }
+
+    /// A switch.
+    pub(crate) fn switch(&self, key: &str) -> bool {
+        self.get(key)
+            .ok()
+            .and_then(|text| parse_bool(&text))
+            .unwrap_or(false)
+    }
+
+    /// A length of time.
+    pub(crate) fn seconds(&self, key: &str) -> Duration {
+        self.get(key)
+            .ok()
+            .and_then(|text| parse_seconds(&text))
+            .unwrap_or_default()
+    }
+
+    fn values(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.set
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Kind {
+    fn check(self, name: &str, value: &str) -> Result<()> {
+        let value = value.trim();
+        let (good, wanted) = match self {
+            Bool => (parse_bool(value).is_some(), "true or false"),
+            Count => (value.parse::<u32>().is_ok(), "a whole number"),
+            Size => (parse_size(value).is_some(), "bytes, e.g. 65536, 4K or 100M"),
+            Seconds => (parse_seconds(value).is_some(), "seconds, e.g. 0.2"),
+            Modes => (
+                !value.is_empty(),
+                "a list of connection modes, e.g. \"crc secure\"",
+            ),
+            Text => (
+                name != "ms_type" || value == "async+posix" || value == "async",
+                "async+posix",
+            ),
+        };
+        if good {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "{name} must be {wanted}, not \"{value}\""
+        )))
+    }
+}
+
+fn row(key: &str) -> Result<&'static OptionRow> {
+    let found = OPTIONS.iter().find(|OptionRow(name, ..)| *name == key);
+    found.ok_or_else(|| Error::new(libc::ENOENT, format!("there is no option \"{key}\"")))
+}
+
+fn parse_bool(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text[digits.len()..]
+        .to_ascii_uppercase()
+        .trim_end_matches('B')
+        .trim_end_matches('I')
+    {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+fn parse_seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_legal_value_of_its_option() {
+        for OptionRow(name, kind, _, default) in OPTIONS {
+            kind.check(name, default)
+                .unwrap_or_else(|why| panic!("{name}: {why}"));
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> = OPTIONS.iter().map(|row| row.0).collect();
+        assert_eq!(names.len(), OPTIONS.len());
+    }
+
+    #[test]
+    fn sizes_take_suffixes() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("4K", Some(4096)),
+            ("100M", Some(100 << 20)),
+            ("1GiB", Some(1 << 30)),
+            ("7kb", Some(7 << 10)),
+            ("K", None),
+            ("4X", None),
+            ("-1", None),
+            ("99999999999T", None),
+        ] {
+            assert_eq!(parse_size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_got_and_the_rest_has_its_default() {
+        let conf = Conf::default();
+        conf.set("ms_dispatch_throttle_bytes", "64K", false)
+            .unwrap();
+        assert_eq!(conf.get("ms_dispatch_throttle_bytes").unwrap(), "64K");
+        assert_eq!(conf.number("ms_dispatch_throttle_bytes"), 65536);
+        assert_eq!(
+            conf.seconds("ms_initial_backoff"),
+            Duration::from_millis(200)
+        );
+        assert!(conf.switch("ms_crc_data"));
+    }
+
+    #[test]
+    fn refusals_say_which_kind_of_wrong() {
+        let conf = Conf::default();
+        let errno = |key, value, started| conf.set(key, value, started).map_err(|why| why.errno());
+        assert_eq!(errno("ms_speed", "1", false), Err(libc::ENOENT));
+        assert_eq!(errno("ms_crc_data", "maybe", false), Err(libc::EINVAL));
+        assert_eq!(errno("ms_max_backoff", "-1", false), Err(libc::EINVAL));
+        assert_eq!(errno("ms_type", "simple", false), Err(libc::EINVAL));
+        assert_eq!(errno("ms_async_op_threads", "2", true), Err(libc::EBUSY));
+        assert_eq!(errno("ms_async_op_threads", "2", false), Ok(()));
+        assert_eq!(
+            errno("ms_inject_socket_failures", "30", false),
+            Err(libc::EOPNOTSUPP)
+        );
+        assert_eq!(errno("ms_inject_socket_failures", "0", false), Ok(()));
+        assert_eq!(errno("ms_async_rdma_device_name", "mlx5_0", false), Ok(()));
+    }
+}

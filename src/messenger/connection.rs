@@ -1,0 +1,297 @@
+//! The application's handle on a connection.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::async_messenger::AsyncMessenger;
+use super::error::{Error, Result};
+use super::external::External;
+use super::shard::Shard;
+use crate::event::Worker;
+use crate::proto::{Outgoing, Peer};
+use crate::types::{EntityAddrVec, EntityName, EntityType, Message, WallTime};
+
+/// A shared connection (Ceph's `ConnectionRef`); two are the same connection if
+/// they point to the same place.
+pub type ConnectionRef = Arc<Connection>;
+
+/// A connection to one peer, for as long as anybody holds it.
+///
+/// It belongs to one worker for life. What stands here is what any thread may
+/// ask; everything else is the worker's, and is reached by external events.
+pub struct Connection {
+    id: u64,
+    messenger: Arc<AsyncMessenger>,
+    worker: Worker<Shard>,
+    kind: Kind,
+    peer_type: AtomicU8,
+    state: AtomicU8,
+    peer: Mutex<PeerFacts>,
+    priv_data: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// This end dialled.
+    Dialled,
+    /// The peer dialled.
+    Accepted,
+    /// To this messenger itself, without a socket.
+    Loopback,
+}
+
+#[derive(Debug, Default)]
+struct PeerFacts {
+    num: i64,
+    addrs: EntityAddrVec,
+    features: u64,
+    last_keepalive_ack: WallTime,
+}
+
+/// Values of `Connection::state`.
+const CONNECTING: u8 = 0;
+const OPEN: u8 = 1;
+const CLOSED: u8 = 2;
+
+/// Numbers connections; also keys of the event centers, hence never reused.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// A number that no connection or listening socket of this process had before.
+pub(crate) fn next_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Connection {
+    pub(crate) fn new(
+        messenger: &Arc<AsyncMessenger>,
+        worker: &Worker<Shard>,
+        kind: Kind,
+        peer_type: EntityType,
+        addrs: EntityAddrVec,
+    ) -> ConnectionRef {
+        let state = if kind == Kind::Loopback {
+            OPEN
+        } else {
+            CONNECTING
+        };
+        Arc::new(Self {
+            id: next_id(),
+            messenger: Arc::clone(messenger),
+            worker: worker.clone(),
+            kind,
+            peer_type: AtomicU8::new(peer_type.0),
+            state: AtomicU8::new(state),
+            peer: Mutex::new(PeerFacts {
+                num: -1,
+                addrs,
+                ..PeerFacts::default()
+            }),
+            priv_data: Mutex::new(None),
+        })
+    }
+
+    /// Queues a message behind those of its priority (Ceph's `send_message`).
+    ///
+    /// It never blocks and never writes to a socket itself. On an error the
+    /// message is dropped.
+    ///
+    /// # Errors
+    /// `ENOTCONN` if the connection is gone, `ESHUTDOWN` if its messenger is,
+    /// `EMSGSIZE` if a segment or the whole is larger than the protocol carries.
+    pub fn send(self: &Arc<Self>, message: Message) -> Result<()> {
+        if self.is_closed() {
+            return Err(if self.messenger.is_shut_down() {
+                Error::shut_down()
+            } else {
+                Error::new(libc::ENOTCONN, "the connection is closed")
+            });
+        }
+        let max = self.messenger.config().max_message;
+        if message.payload_len() as u64 > max {
+            return Err(Error::new(
+                libc::EMSGSIZE,
+                format!("a message may carry {max} bytes at most"),
+            ));
+        }
+        let event = if self.kind == Kind::Loopback {
+            External::Local(Arc::clone(self), message)
+        } else {
+            // Checksums need nothing of the session: done here, they cost the
+            // caller's time and not that of everybody on the worker.
+            let outgoing = match self.messenger.crc_data() {
+                true => Outgoing::with_crcs(message),
+                false => message.into(),
+            };
+            External::Send(self.id, outgoing)
+        };
+        self.worker.dispatch_event_external(event);
+        Ok(())
+    }
+
+    /// Asks the peer for a sign of life (Ceph's `send_keepalive`).
+    ///
+    /// # Errors
+    /// `ENOTCONN` if the connection is gone.
+    pub fn keepalive(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::new(libc::ENOTCONN, "the connection is closed"));
+        }
+        if self.kind != Kind::Loopback {
+            self.worker
+                .dispatch_event_external(External::Keepalive(self.id));
+        }
+        Ok(())
+    }
+
+    /// Ends the connection at once: what is queued in either direction is
+    /// dropped and no callback tells of it (Ceph's `mark_down`). A second call
+    /// does nothing.
+    pub fn mark_down(self: &Arc<Self>) {
+        // The application's own loopback connection lives as long as its
+        // messenger, as in Ceph.
+        if self.kind == Kind::Loopback || !self.close() {
+            return;
+        }
+        self.messenger.forget(self);
+        self.worker
+            .dispatch_event_external(External::MarkDown(self.id));
+    }
+
+    /// True once the handshake is done and until the connection ends.
+    pub fn is_connected(&self) -> bool {
+        self.state.load(Ordering::Acquire) == OPEN
+    }
+
+    /// True for a messenger's connection to itself.
+    pub fn is_loopback(&self) -> bool {
+        self.kind == Kind::Loopback
+    }
+
+    /// The peer's kind: as asked for when dialling, as the peer says otherwise.
+    pub fn peer_type(&self) -> EntityType {
+        EntityType(self.peer_type.load(Ordering::Acquire))
+    }
+
+    /// The peer's name; its number is -1 until the handshake is done.
+    pub fn peer_name(&self) -> EntityName {
+        EntityName::new(self.peer_type(), self.facts().num)
+    }
+
+    /// The peer's addresses.
+    pub fn peer_addrs(&self) -> EntityAddrVec {
+        self.facts().addrs.clone()
+    }
+
+    /// Feature bits that both ends have; 0 until the handshake is done.
+    pub fn features(&self) -> u64 {
+        self.facts().features
+    }
+
+    /// The stamp of the newest keepalive that the peer has answered.
+    pub fn last_keepalive_ack(&self) -> WallTime {
+        self.facts().last_keepalive_ack
+    }
+
+    /// Hangs the application's own data on the connection, in place of what
+    /// hung there (Ceph's `set_priv`).
+    pub fn set_priv(&self, data: Option<Arc<dyn Any + Send + Sync>>) {
+        let mut slot = self
+            .priv_data
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let replaced = std::mem::replace(&mut *slot, data);
+        drop(slot);
+        // Its destructor is the application's code: run it unlocked.
+        drop(replaced);
+    }
+
+    /// What [`Connection::set_priv`] hung there.
+    pub fn priv_data(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.priv_data
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Marks it open with what the handshake told of the peer; false if it was
+    /// closed meanwhile.
+    pub(crate) fn open(&self, peer: Peer) -> bool {
+        self.peer_type.store(peer.name.kind.0, Ordering::Release);
+        let mut facts = self.facts();
+        facts.num = peer.name.num;
+        facts.addrs = peer.addrs;
+        facts.features = peer.features;
+        drop(facts);
+        let opened =
+            self.state
+                .compare_exchange(CONNECTING, OPEN, Ordering::AcqRel, Ordering::Acquire);
+        opened.is_ok()
+    }
+
+    /// Marks it lost but not given up: it is being dialled again.
+    pub(crate) fn lose(&self) {
+        // Fails if it is closed, which stays.
+        let _ = self
+            .state
+            .compare_exchange(OPEN, CONNECTING, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Marks it closed; false if it was closed before.
+    pub(crate) fn close(&self) -> bool {
+        self.state.swap(CLOSED, Ordering::AcqRel) != CLOSED
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.load(Ordering::Acquire) == CLOSED
+    }
+
+    pub(crate) fn note_keepalive_ack(&self, stamp: WallTime) {
+        self.facts().last_keepalive_ack = stamp;
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn messenger(&self) -> &Arc<AsyncMessenger> {
+        &self.messenger
+    }
+
+    pub(crate) fn worker(&self) -> &Worker<Shard> {
+        &self.worker
+    }
+
+    fn facts(&self) -> MutexGuard<'_, PeerFacts> {
+        self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arrow = match self.kind {
+            Kind::Dialled => ">>",
+            Kind::Accepted => "<<",
+            Kind::Loopback => "==",
+        };
+        write!(
+            f,
+            "{} {arrow} {} {}",
+            self.messenger.name(),
+            self.peer_name(),
+            self.peer_addrs()
+        )
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({} {self})", self.id)
+    }
+}

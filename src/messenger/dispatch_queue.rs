@@ -1,0 +1,202 @@
+//! Ordinary dispatch: one queue and one thread per messenger.
+
+use std::cell::Cell;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::async_messenger::AsyncMessenger;
+use super::connection::ConnectionRef;
+use super::dispatcher;
+use super::prioritized_queue::PrioritizedQueue;
+use crate::types::{Message, PRIO_HIGHEST};
+
+/// What waits for the dispatch thread.
+pub(crate) enum Item {
+    /// A message; its payload is paid for.
+    Message(Message),
+    /// The dialled connection is up.
+    Connect,
+    /// The accepted connection is up.
+    Accept,
+    /// The connection is gone.
+    Reset,
+    /// The peer's host refused.
+    Refused,
+}
+
+/// Messages and events in the order in which one thread dispatches them
+/// (Ceph's `DispatchQueue`).
+pub(crate) struct DispatchQueue {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+struct State {
+    queue: PrioritizedQueue<(ConnectionRef, Item)>,
+    /// The thread sleeps: only then does a push need to wake it.
+    idle: bool,
+    stopping: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+thread_local! {
+    /// The messenger whose dispatch thread this is, as a number to compare.
+    static DISPATCHING: Cell<usize> = const { Cell::new(0) };
+}
+
+impl DispatchQueue {
+    /// An empty queue without a thread yet.
+    pub(crate) fn new(max_tokens: u64, min_cost: u64) -> Self {
+        let state = State {
+            queue: PrioritizedQueue::new(max_tokens, min_cost),
+            idle: false,
+            stopping: false,
+            thread: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+        }
+    }
+
+    /// Starts the thread of `messenger`'s queue, once.
+    pub(crate) fn start(messenger: &Arc<AsyncMessenger>) -> std::io::Result<()> {
+        let mut state = messenger.dispatch_queue().lock();
+        if state.thread.is_some() || state.stopping {
+            return Ok(());
+        }
+        let messenger = Arc::clone(messenger);
+        let thread = std::thread::Builder::new().name("ms_dispatch".to_owned());
+        state.thread = Some(thread.spawn(move || run(&messenger))?);
+        Ok(())
+    }
+
+    /// Adds a message of that connection.
+    pub(crate) fn enqueue(&self, con: &ConnectionRef, message: Message) {
+        let cost = message.payload_len() as u64;
+        self.push(message.priority, cost, con, Item::Message(message));
+    }
+
+    /// Adds an event, ahead of all messages.
+    pub(crate) fn enqueue_event(&self, con: &ConnectionRef, event: Item) {
+        self.push(PRIO_HIGHEST, 0, con, event);
+    }
+
+    /// Drops what that connection has waiting; returns the payload bytes.
+    pub(crate) fn discard(&self, con: &ConnectionRef) -> u64 {
+        let dropped = self.lock().queue.remove_class(con.id());
+        dropped.iter().map(|(_, item)| item.cost()).sum()
+    }
+
+    /// Messages and events that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    /// Asks the thread to end. What waits is dropped, not dispatched.
+    pub(crate) fn stop(&self) {
+        self.lock().stopping = true;
+        self.wake.notify_all();
+    }
+
+    /// Waits for the thread's end after [`DispatchQueue::stop`].
+    pub(crate) fn join(&self, put_throttle: impl FnOnce(u64)) {
+        let thread = self.lock().thread.take();
+        if let Some(thread) = thread {
+            // The thread catches panics of callbacks; there is nobody to tell
+            // of its own.
+            let _ = thread.join();
+        }
+        let mut state = self.lock();
+        let left: Vec<_> = std::iter::from_fn(|| state.queue.pop()).collect();
+        drop(state);
+        put_throttle(left.iter().map(|(_, item)| item.cost()).sum());
+    }
+
+    /// True on the dispatch thread of that messenger.
+    pub(crate) fn is_current(messenger: &Arc<AsyncMessenger>) -> bool {
+        DISPATCHING.try_with(Cell::get).unwrap_or(0) == identity(messenger)
+    }
+
+    fn push(&self, priority: u16, cost: u64, con: &ConnectionRef, item: Item) {
+        let mut state = self.lock();
+        if state.stopping {
+            drop(state);
+            return con.messenger().put_throttle(item.cost());
+        }
+        state
+            .queue
+            .push(priority, con.id(), cost, (Arc::clone(con), item));
+        let wake = std::mem::take(&mut state.idle);
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The next item; `None` when the queue is to end.
+    fn next(&self) -> Option<(ConnectionRef, Item)> {
+        let mut state = self.lock();
+        loop {
+            if state.stopping {
+                return None;
+            }
+            if let Some(item) = state.queue.pop() {
+                return Some(item);
+            }
+            state.idle = true;
+            state = self
+                .wake
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Item {
+    fn cost(&self) -> u64 {
+        match self {
+            Self::Message(message) => message.payload_len() as u64,
+            _ => 0,
+        }
+    }
+}
+
+fn identity(messenger: &Arc<AsyncMessenger>) -> usize {
+    Arc::as_ptr(messenger) as usize
+}
+
+/// The dispatch thread.
+fn run(messenger: &Arc<AsyncMessenger>) {
+    DISPATCHING.with(|current| current.set(identity(messenger)));
+    while let Some((con, item)) = messenger.dispatch_queue().next() {
+        deliver(messenger, &con, item);
+    }
+}
+
+fn deliver(messenger: &AsyncMessenger, con: &ConnectionRef, item: Item) {
+    let chain = messenger.dispatchers().snapshot();
+    match item {
+        Item::Message(message) => {
+            let cost = message.payload_len() as u64;
+            // mark_down may have come while it waited.
+            if !con.is_closed() {
+                if let Some(unhandled) = dispatcher::dispatch(&chain, con, message) {
+                    log::warn!(
+                        "{con}: no dispatcher took a message of type {}",
+                        unhandled.kind
+                    );
+                }
+            }
+            messenger.put_throttle(cost);
+        }
+        Item::Connect => dispatcher::tell(&chain, "handle_connect", |to| to.handle_connect(con)),
+        Item::Accept => dispatcher::tell(&chain, "handle_accept", |to| to.handle_accept(con)),
+        Item::Reset => dispatcher::ask(&chain, "handle_reset", |to| to.handle_reset(con)),
+        Item::Refused => dispatcher::ask(&chain, "handle_refused", |to| to.handle_refused(con)),
+    }
+}

@@ -1,0 +1,187 @@
+//! Where messages and events go: the application's dispatchers, in a chain.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::connection::ConnectionRef;
+use crate::types::Message;
+
+/// What an application does with messages and connection events (Ceph's
+/// `Dispatcher`).
+///
+/// `fast_*` methods run on a worker, one at a time for each connection, and
+/// must not block: every connection of that worker waits. The others run on
+/// the messenger's dispatch thread, one at a time. No lock of the library is
+/// held in any of them, so all its calls are legal there, except that
+/// [`Messenger::wait`](crate::Messenger::wait) answers `EDEADLK`.
+pub trait Dispatcher: Send + Sync {
+    /// Whether this dispatcher wants [`Dispatcher::fast_dispatch`] at all; asked
+    /// once, when it is added.
+    fn can_fast_dispatch_any(&self) -> bool {
+        false
+    }
+
+    /// A message, on the worker that read it. `Err` gives it back: not one for
+    /// fast dispatch. (Ceph's `ms_can_fast_dispatch` and `ms_fast_dispatch` in
+    /// one.)
+    fn fast_dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+        let _ = con;
+        Err(message)
+    }
+
+    /// A message, on the dispatch thread. `Err` gives it back: the next
+    /// dispatcher is asked.
+    fn dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message>;
+
+    /// A connection that this end dialled is up; again after each reconnect.
+    fn handle_connect(&self, con: &ConnectionRef) {
+        let _ = con;
+    }
+
+    /// A connection that the peer dialled is up.
+    fn handle_accept(&self, con: &ConnectionRef) {
+        let _ = con;
+    }
+
+    /// As [`Dispatcher::handle_connect`], on the worker, before any message.
+    fn handle_fast_connect(&self, con: &ConnectionRef) {
+        let _ = con;
+    }
+
+    /// As [`Dispatcher::handle_accept`], on the worker, before any message.
+    fn handle_fast_accept(&self, con: &ConnectionRef) {
+        let _ = con;
+    }
+
+    /// The connection is gone for good; what was under way is lost. True ends
+    /// the chain.
+    fn handle_reset(&self, con: &ConnectionRef) -> bool {
+        let _ = con;
+        false
+    }
+
+    /// The peer has lost its side of the session; the connection goes on.
+    fn handle_remote_reset(&self, con: &ConnectionRef) {
+        let _ = con;
+    }
+
+    /// The peer's host refused the connection; it is tried again after a
+    /// pause. True ends the chain.
+    fn handle_refused(&self, con: &ConnectionRef) -> bool {
+        let _ = con;
+        false
+    }
+}
+
+/// One dispatcher of a chain.
+#[derive(Clone)]
+pub(crate) struct Link {
+    dispatcher: Arc<dyn Dispatcher>,
+    fast: bool,
+}
+
+/// A chain as it was at one moment; callbacks are made from such a copy, so
+/// that a chain may change while it runs.
+pub(crate) type Chain = Arc<[Link]>;
+
+/// A messenger's dispatchers in the order they are asked.
+pub(crate) struct DispatcherChain(RwLock<Chain>);
+
+impl DispatcherChain {
+    /// A chain without a dispatcher.
+    pub(crate) fn new() -> Self {
+        Self(RwLock::new(Arc::new([])))
+    }
+
+    /// Adds a dispatcher; true if it is the first.
+    pub(crate) fn add(&self, dispatcher: Arc<dyn Dispatcher>, at_head: bool) -> bool {
+        let fast = guarded("can_fast_dispatch_any", || {
+            dispatcher.can_fast_dispatch_any()
+        })
+        .unwrap_or(false);
+        let added = Link { dispatcher, fast };
+        let mut chain = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let was_empty = chain.is_empty();
+        let mut links = chain.to_vec();
+        links.insert(if at_head { 0 } else { links.len() }, added);
+        *chain = links.into();
+        was_empty
+    }
+
+    /// Takes all dispatchers out.
+    pub(crate) fn clear(&self) {
+        let cleared = std::mem::replace(
+            &mut *self.0.write().unwrap_or_else(PoisonError::into_inner),
+            Arc::new([]),
+        );
+        // Their destructors are the application's code: run them unlocked.
+        drop(cleared);
+    }
+
+    /// The chain as it is now.
+    pub(crate) fn snapshot(&self) -> Chain {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Offers a message to the fast dispatchers; gives it back if none takes it.
+pub(crate) fn fast_dispatch(
+    chain: &Chain,
+    con: &ConnectionRef,
+    message: Message,
+) -> Option<Message> {
+    offer(
+        chain.iter().filter(|link| link.fast),
+        message,
+        |dispatcher, message| dispatcher.fast_dispatch(con, message),
+    )
+}
+
+/// Offers a message to the dispatchers in order; gives it back if none takes it.
+pub(crate) fn dispatch(chain: &Chain, con: &ConnectionRef, message: Message) -> Option<Message> {
+    offer(chain.iter(), message, |dispatcher, message| {
+        dispatcher.dispatch(con, message)
+    })
+}
+
+/// Tells every dispatcher.
+pub(crate) fn tell(chain: &Chain, what: &str, call: impl Fn(&dyn Dispatcher)) {
+    for link in chain.iter() {
+        guarded(what, || call(&*link.dispatcher));
+    }
+}
+
+/// Asks the dispatchers in order until one says that it has dealt with it.
+pub(crate) fn ask(chain: &Chain, what: &str, call: impl Fn(&dyn Dispatcher) -> bool) {
+    for link in chain.iter() {
+        if guarded(what, || call(&*link.dispatcher)).unwrap_or(false) {
+            return;
+        }
+    }
+}
+
+fn offer<'a>(
+    links: impl Iterator<Item = &'a Link>,
+    message: Message,
+    call: impl Fn(&dyn Dispatcher, Message) -> Result<(), Message>,
+) -> Option<Message> {
+    let mut message = message;
+    for link in links {
+        match guarded("dispatch", || call(&*link.dispatcher, message)) {
+            // A dispatcher that panicked has had the message.
+            Some(Ok(())) | None => return None,
+            Some(Err(returned)) => message = returned,
+        }
+    }
+    Some(message)
+}
+
+/// Runs a callback; a panic in it is logged and must not take down the thread
+/// that serves everybody else.
+fn guarded<R>(what: &str, callback: impl FnOnce() -> R) -> Option<R> {
+    let result = catch_unwind(AssertUnwindSafe(callback));
+    if result.is_err() {
+        log::error!("a dispatcher panicked in {what}");
+    }
+    result.ok()
+}

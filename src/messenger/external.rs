@@ -1,0 +1,32 @@
+//! What other threads may ask of a worker.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::async_messenger::AsyncMessenger;
+use super::connection::ConnectionRef;
+use crate::event::ConnectedSocket;
+use crate::proto::Outgoing;
+use crate::types::Message;
+
+/// An external event: the one way to a worker's connections.
+pub(crate) enum External {
+    /// Dial for this new connection.
+    Connect(ConnectionRef),
+    /// Serve this socket, which one of the messenger's processors accepted.
+    Accepted(Arc<AsyncMessenger>, ConnectedSocket, SocketAddr),
+    /// Queue a message on the connection of that id.
+    Send(u64, Outgoing),
+    /// Deliver a message that a messenger sent to itself.
+    Local(ConnectionRef, Message),
+    /// Ask that connection's peer for a sign of life.
+    Keepalive(u64),
+    /// The connection was marked down.
+    MarkDown(u64),
+    /// Payload bytes that the connection waited for are taken on its behalf.
+    Admitted(ConnectionRef, u64),
+    /// The processor of that key may accept.
+    Accept(u64),
+    /// Drop everything of that messenger.
+    Shutdown(Arc<AsyncMessenger>),
+}

@@ -1,0 +1,490 @@
+//! A socket and the protocol that speaks over it.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::connection::ConnectionRef;
+use super::dispatch_queue::Item;
+use super::dispatcher::Chain;
+use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
+use crate::proto::{Clock, Event, Intake, LinkDown, Outgoing, Protocol};
+use crate::types::{EntityAddr, Time};
+
+/// Bytes read at once. One buffer for all links of a worker: large enough to
+/// take thousands of small frames by one system call.
+const STAGING_LEN: usize = 256 << 10;
+
+/// Bytes a link may read, and write, in one turn before the others have theirs.
+const TURN_BYTES: usize = 2 << 20;
+
+/// Slices handed to the kernel at once.
+const SLICES: usize = 64;
+
+/// Buffers that a worker's links use in turn, so that an idle link holds none.
+pub(crate) struct Scratch {
+    /// Bytes as they were read, unparsed ones of the link in front.
+    staging: Vec<u8>,
+    /// Where frames are encoded for writing.
+    encode: Vec<u8>,
+    /// What a protocol had to say.
+    events: Vec<Event>,
+}
+
+/// Whether a flush left something that could be written at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flushed {
+    /// All is written, or the socket takes no more for now.
+    Done,
+    /// The turn's share is used up.
+    More,
+}
+
+/// One connection in its worker: the only place that knows both a protocol and
+/// a socket.
+pub(crate) struct Link {
+    con: ConnectionRef,
+    protocol: Protocol,
+    socket: Option<Registered<ConnectedSocket>>,
+    /// The socket's TCP handshake is under way.
+    dialling: bool,
+    /// The last write was short: wait for the socket to take more.
+    blocked: bool,
+    /// Bytes that were read and wait for the rest of their frame.
+    held: Vec<u8>,
+    /// When the event center will call, at the latest.
+    armed: Option<Time>,
+    over: bool,
+    /// Stands in the worker's list of links to flush.
+    pub(crate) dirty: bool,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self {
+            staging: Vec::with_capacity(STAGING_LEN),
+            encode: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
+impl Link {
+    /// A link that will dial; [`Link::start`] lets it.
+    pub(crate) fn dial(con: ConnectionRef) -> Self {
+        let messenger = con.messenger();
+        let protocol = Protocol::connect(
+            Arc::clone(messenger.config()),
+            messenger.myaddrs(),
+            con.peer_type(),
+            con.peer_addrs(),
+        );
+        Self::new(con, protocol, None)
+    }
+
+    /// A link on a socket that was accepted.
+    pub(crate) fn accept(
+        con: ConnectionRef,
+        socket: ConnectedSocket,
+        from: SocketAddr,
+        center: &mut EventCenter,
+    ) -> io::Result<Self> {
+        let messenger = con.messenger();
+        let config = Arc::clone(messenger.config());
+        let protocol = Protocol::accept(config, messenger.myaddrs(), from, center.now());
+        let registered = center.register(con.id(), socket, Interest::READ);
+        let mut link = Self::new(con, protocol, None);
+        // Made first, so that the worker's count falls with it on failure.
+        link.socket = Some(registered?);
+        Ok(link)
+    }
+
+    fn new(
+        con: ConnectionRef,
+        protocol: Protocol,
+        socket: Option<Registered<ConnectedSocket>>,
+    ) -> Self {
+        Self {
+            con,
+            protocol,
+            socket,
+            dialling: false,
+            blocked: false,
+            held: Vec::new(),
+            armed: None,
+            over: false,
+            dirty: false,
+        }
+    }
+
+    // ---- what may happen to it
+
+    pub(crate) fn start(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.protocol.start(center.now(), &mut scratch.events);
+        self.settle(scratch, center);
+    }
+
+    pub(crate) fn send(&mut self, outgoing: Outgoing) {
+        self.protocol.send(outgoing);
+    }
+
+    pub(crate) fn keepalive(&mut self) {
+        self.protocol.keepalive();
+    }
+
+    pub(crate) fn ready(
+        &mut self,
+        ready: Readiness,
+        scratch: &mut Scratch,
+        center: &mut EventCenter,
+    ) {
+        if self.dialling {
+            return self.dialled(scratch, center);
+        }
+        if ready.writable {
+            self.blocked = false;
+        }
+        if ready.readable {
+            self.fill(scratch, center);
+        }
+        self.update_interest(scratch, center);
+    }
+
+    pub(crate) fn timer(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.armed = None;
+        self.protocol
+            .handle_timeout(center.now(), &mut scratch.events);
+        self.settle(scratch, center);
+    }
+
+    /// The bytes it waited for are its own now.
+    pub(crate) fn admitted(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.protocol.handle_admitted();
+        scratch.staging.clear();
+        scratch.staging.append(&mut self.held);
+        self.parse(scratch, center);
+        self.update_interest(scratch, center);
+    }
+
+    /// Asks the event center for a call when the protocol needs one. A call
+    /// that comes too early costs a turn, re-arming for every message far more,
+    /// so an earlier call stays as it is.
+    pub(crate) fn arm(&mut self, center: &mut EventCenter) {
+        match (self.protocol.poll_timeout(), self.armed) {
+            (Some(wanted), Some(armed)) if armed <= wanted => {}
+            (Some(wanted), _) => {
+                center.arm(self.con.id(), wanted);
+                self.armed = Some(wanted);
+            }
+            (None, Some(_)) => {
+                center.disarm(self.con.id());
+                self.armed = None;
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Writes what there is to write, until the socket is full or the turn's
+    /// share is used up.
+    pub(crate) fn flush(&mut self, scratch: &mut Scratch, center: &mut EventCenter) -> Flushed {
+        if self.blocked || self.dialling {
+            return Flushed::Done;
+        }
+        let Some(socket) = &self.socket else {
+            return Flushed::Done;
+        };
+        let clock = clock(center);
+        self.protocol.lend(&mut scratch.encode);
+        let mut written = 0;
+        let mut result = Ok(Flushed::More);
+        while written < TURN_BYTES {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self.protocol.poll_transmit(clock, &mut slices);
+            if filled == 0 {
+                result = Ok(Flushed::Done);
+                break;
+            }
+            let wanted: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+            match socket.write_vectored(&slices[..filled]) {
+                Ok(taken) => {
+                    self.protocol.handle_sent(taken, clock.now);
+                    written += taken;
+                    if taken < wanted {
+                        self.blocked = true;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+            if self.blocked {
+                result = Ok(Flushed::Done);
+                break;
+            }
+        }
+        self.protocol.reclaim(&mut scratch.encode);
+        match result {
+            Ok(flushed) => {
+                self.update_interest(scratch, center);
+                flushed
+            }
+            Err(error) => {
+                self.lost(LinkDown::Io(error.kind()), scratch, center);
+                Flushed::Done
+            }
+        }
+    }
+
+    // ---- facts
+
+    pub(crate) fn con(&self) -> &ConnectionRef {
+        &self.con
+    }
+
+    /// True when the connection has ended and the link shall be dropped.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.socket.is_some() && !self.blocked && self.protocol.has_unsent()
+    }
+
+    // ---- inner workings
+
+    /// The dialled socket reported: it is connected, or it failed.
+    fn dialled(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        let Some(socket) = &self.socket else { return };
+        match socket.take_error() {
+            Ok(()) => {
+                self.dialling = false;
+                self.protocol.handle_connected(center.now());
+                self.update_interest(scratch, center);
+            }
+            Err(error) => self.lost(down(&error), scratch, center),
+        }
+    }
+
+    /// Reads what the socket has, up to the turn's share, and lets the protocol
+    /// act on it.
+    fn fill(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        let mut read = 0;
+        while read < TURN_BYTES && !self.protocol.is_waiting_for_admission() {
+            let Some(socket) = &self.socket else { return };
+            let (got, room) = match self.protocol.bulk() {
+                Some(bulk) => {
+                    let room = bulk.missing.min(bulk.buffer.capacity() - bulk.buffer.len());
+                    let got = socket.read_to_spare(bulk.buffer);
+                    // More spare room than was asked for brings bytes of the
+                    // next frame: they belong in front of the next read.
+                    let excess = got
+                        .as_ref()
+                        .map_or(0, |got| got.saturating_sub(bulk.missing));
+                    let end = bulk.buffer.len() - excess;
+                    self.held.extend_from_slice(&bulk.buffer[end..]);
+                    bulk.buffer.truncate(end);
+                    if matches!(got, Ok(1..)) {
+                        self.parse_bulk(scratch, center);
+                    }
+                    (got, room)
+                }
+                None => {
+                    scratch.staging.clear();
+                    scratch.staging.append(&mut self.held);
+                    scratch.staging.reserve(STAGING_LEN / 2);
+                    let room = scratch.staging.capacity() - scratch.staging.len();
+                    let got = socket.read_to_spare(&mut scratch.staging);
+                    if matches!(got, Ok(1..)) {
+                        self.parse(scratch, center);
+                    } else {
+                        self.held.extend_from_slice(&scratch.staging);
+                    }
+                    (got, room)
+                }
+            };
+            match got {
+                Ok(0) => return self.lost(LinkDown::Eof, scratch, center),
+                // A short read has emptied the socket; the poller tells of more.
+                Ok(got) if got < room => return,
+                Ok(got) => read += got,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => return self.lost(down(&error), scratch, center),
+            }
+        }
+    }
+
+    /// Gives the staged bytes to the protocol and keeps what it leaves.
+    fn parse(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        let con = &self.con;
+        let mut admit = |bytes| con.messenger().admit(con, bytes);
+        let mut intake = Intake {
+            events: &mut scratch.events,
+            admit: &mut admit,
+        };
+        let used = self
+            .protocol
+            .handle_received(&scratch.staging, clock(center), &mut intake);
+        self.held.extend_from_slice(&scratch.staging[used..]);
+        self.settle(scratch, center);
+    }
+
+    fn parse_bulk(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        let con = &self.con;
+        let mut admit = |bytes| con.messenger().admit(con, bytes);
+        let mut intake = Intake {
+            events: &mut scratch.events,
+            admit: &mut admit,
+        };
+        self.protocol.handle_bulk(clock(center), &mut intake);
+        self.settle(scratch, center);
+    }
+
+    fn lost(&mut self, why: LinkDown, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.protocol
+            .handle_disconnected(why, center.now(), &mut scratch.events);
+        self.settle(scratch, center);
+    }
+
+    /// Acts on what the protocol has said.
+    fn settle(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        if scratch.events.is_empty() {
+            return self.return_unused();
+        }
+        let mut events = std::mem::take(&mut scratch.events);
+        let chain = self.con.messenger().dispatchers().snapshot();
+        for event in events.drain(..) {
+            self.handle_event(event, &chain, scratch, center);
+        }
+        // What dialling at once may have added behind.
+        events.append(&mut scratch.events);
+        scratch.events = events;
+        if !scratch.events.is_empty() {
+            return self.settle(scratch, center);
+        }
+        self.return_unused();
+    }
+
+    fn handle_event(
+        &mut self,
+        event: Event,
+        chain: &Chain,
+        scratch: &mut Scratch,
+        center: &mut EventCenter,
+    ) {
+        let messenger = self.con.messenger();
+        match event {
+            Event::Message(message) => messenger.deliver(chain, &self.con, message),
+            Event::Dial(addr) => self.dial_now(&addr, scratch, center),
+            Event::Learned(addr) => {
+                if let Some(socket) = addr.socket {
+                    messenger.learned_addr(socket.ip());
+                }
+            }
+            Event::Open(peer) => {
+                if self.con.open(peer) {
+                    messenger.connected(&self.con);
+                }
+            }
+            Event::KeepaliveAck(stamp) => self.con.note_keepalive_ack(stamp),
+            Event::Refused => messenger
+                .dispatch_queue()
+                .enqueue_event(&self.con, Item::Refused),
+            Event::Fault(fault) => {
+                log::warn!("{} {}: {fault}", self.con, self.protocol.state_name())
+            }
+            Event::CloseSocket => self.close_socket(),
+            Event::Closed { reset } => self.end(reset),
+        }
+    }
+
+    fn dial_now(&mut self, addr: &EntityAddr, scratch: &mut Scratch, center: &mut EventCenter) {
+        let Some(target) = addr.socket else { return };
+        let options = self.con.messenger().socket_options();
+        let dialled = ConnectedSocket::connect(target, options)
+            .and_then(|socket| center.register(self.con.id(), socket, Interest::WRITE));
+        match dialled {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.dialling = true;
+            }
+            Err(error) => {
+                self.protocol
+                    .handle_disconnected(down(&error), center.now(), &mut scratch.events)
+            }
+        }
+    }
+
+    fn close_socket(&mut self) {
+        self.con.lose();
+        self.socket = None;
+        self.dialling = false;
+        self.blocked = false;
+        self.held = Vec::new();
+    }
+
+    /// The connection is over; the shard drops the link.
+    fn end(&mut self, reset: bool) {
+        self.over = true;
+        let known = self.con.close();
+        let messenger = self.con.messenger();
+        messenger.forget(&self.con);
+        // Whoever marked it down wants to hear no more of it.
+        if reset && known {
+            messenger
+                .dispatch_queue()
+                .enqueue_event(&self.con, Item::Reset);
+        }
+    }
+
+    /// Returns what was admitted for frames that never became a message.
+    fn return_unused(&mut self) {
+        self.con
+            .messenger()
+            .put_throttle(self.protocol.take_unused_admission());
+    }
+
+    /// Reads unless it waits for admission; asks for writability only while the
+    /// socket is full.
+    fn update_interest(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        let Some(socket) = &mut self.socket else {
+            return;
+        };
+        let reads = !self.protocol.is_waiting_for_admission();
+        let writes = self.blocked || self.dialling;
+        let interest = match (reads && !self.dialling, writes) {
+            (true, true) => Interest::READ_WRITE,
+            (true, false) => Interest::READ,
+            (false, true) => Interest::WRITE,
+            (false, false) => Interest::NONE,
+        };
+        if socket.interest() == interest {
+            return;
+        }
+        if let Err(error) = socket.set_interest(interest) {
+            self.lost(LinkDown::Io(error.kind()), scratch, center);
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.return_unused();
+        self.con.worker().release();
+    }
+}
+
+fn clock(center: &mut EventCenter) -> Clock {
+    Clock {
+        now: center.now(),
+        wall: center.wall(),
+    }
+}
+
+fn down(error: &io::Error) -> LinkDown {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => LinkDown::Refused,
+        kind => LinkDown::Io(kind),
+    }
+}

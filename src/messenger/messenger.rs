@@ -1,0 +1,255 @@
+//! The application's messenger.
+
+use std::sync::Arc;
+
+use super::async_messenger::AsyncMessenger;
+use super::bind::bind;
+use super::connection::ConnectionRef;
+use super::context::Context;
+use super::dispatch_queue::DispatchQueue;
+use super::dispatcher::Dispatcher;
+use super::error::{Error, Result};
+use super::options::Options;
+use super::shard::Shard;
+use crate::event::Worker;
+use crate::types::{AuthName, EntityAddrVec, EntityType, Policy};
+
+/// One endpoint: a name, addresses to be dialled at, connections, dispatchers
+/// (Ceph's `Messenger`).
+///
+/// Usual orders are `bind`, `add_dispatcher`, `start` for a server and `start`,
+/// `connect`, `add_dispatcher`, `send` for a client; others work too, as far as
+/// the calls' errors allow. The end is `shutdown`, from anywhere, and `wait`.
+/// Dropping the last handle does both.
+pub struct Messenger {
+    inner: Arc<AsyncMessenger>,
+    /// Keeps the workers alive.
+    _context: Arc<Context>,
+}
+
+impl Messenger {
+    /// A messenger of that name, e.g. `osd.0` or `client.admin`. `lname` names
+    /// its role in logs; `nonce` makes its addresses unique among the
+    /// incarnations of a process (Ceph's `Messenger::create`).
+    ///
+    /// # Errors
+    /// `EINVAL` for a name that is none or a nonce above 32 bits; whatever the
+    /// system says if the workers cannot start.
+    pub fn create(
+        context: &Arc<Context>,
+        entity: &str,
+        lname: &str,
+        nonce: u64,
+    ) -> Result<Arc<Self>> {
+        let name: AuthName = entity
+            .parse()
+            .map_err(|why| Error::invalid(format!("\"{entity}\": {why}")))?;
+        let nonce = u32::try_from(nonce).map_err(|_| Error::invalid("a nonce has 32 bits"))?;
+        let options = Options::read(context.conf())?;
+        let workers = context.stack()?.workers().to_vec();
+        let inner = AsyncMessenger::new(name, nonce, options, workers);
+        log::debug!("{entity} {lname}: created with nonce {nonce}");
+        Ok(Arc::new(Self {
+            inner,
+            _context: Arc::clone(context),
+        }))
+    }
+
+    /// Sets the policy for peers without one of their own.
+    ///
+    /// # Errors
+    /// `EBUSY` after bind or start, `EOPNOTSUPP` for a policy that this version
+    /// does not keep: only lossy ones that register nothing are served yet.
+    pub fn set_default_policy(&self, policy: Policy) -> Result<()> {
+        check_policy(&policy)?;
+        self.inner
+            .change_policies(|policies| policies.set_default(policy))
+    }
+
+    /// Sets the policy for peers of one type.
+    ///
+    /// # Errors
+    /// As [`Messenger::set_default_policy`]; `EINVAL` for no entity type.
+    pub fn set_policy(&self, peer_type: EntityType, policy: Policy) -> Result<()> {
+        check_peer_type(peer_type)?;
+        check_policy(&policy)?;
+        self.inner
+            .change_policies(|policies| policies.set(peer_type, policy))
+    }
+
+    /// Listens at all of `addrs`. Port 0 looks for a free one from
+    /// `ms_bind_port_min` to `ms_bind_port_max`. Newcomers are accepted from the
+    /// first dispatcher on.
+    ///
+    /// # Errors
+    /// `EALREADY` after start or bind, `EINVAL` for an address that is none to
+    /// listen at, `EOPNOTSUPP` for a v1 address, `EADDRINUSE`, `EDEADLK` on a
+    /// worker, `ESHUTDOWN`, or what the system says. Nothing is bound then.
+    pub fn bind(&self, addrs: &EntityAddrVec) -> Result<()> {
+        if Worker::<Shard>::on_any_worker() {
+            return Err(Error::new(
+                libc::EDEADLK,
+                "bind would wait for the worker it is called on",
+            ));
+        }
+        self.inner.lifecycle().begin_bind()?;
+        let bound = bind(&self.inner, addrs).inspect_err(|_| self.inner.lifecycle().unbind())?;
+        self.inner.config();
+        self.inner.set_bound(bound.addrs, bound.processors);
+        if !self.inner.dispatchers().snapshot().is_empty() {
+            self.inner.ready()?;
+        }
+        Ok(())
+    }
+
+    /// Adds a dispatcher to be asked first. The first one makes the messenger
+    /// ready: it accepts and dispatches from then on.
+    ///
+    /// # Errors
+    /// `ESHUTDOWN`, or what the system says if no thread can be had.
+    pub fn add_dispatcher_head(&self, dispatcher: Arc<dyn Dispatcher>) -> Result<()> {
+        self.add_dispatcher(dispatcher, true)
+    }
+
+    /// Adds a dispatcher to be asked last.
+    ///
+    /// # Errors
+    /// As [`Messenger::add_dispatcher_head`].
+    pub fn add_dispatcher_tail(&self, dispatcher: Arc<dyn Dispatcher>) -> Result<()> {
+        self.add_dispatcher(dispatcher, false)
+    }
+
+    /// Makes connecting possible.
+    ///
+    /// # Errors
+    /// `EALREADY` the second time, `ESHUTDOWN`.
+    pub fn start(&self) -> Result<()> {
+        self.inner.config();
+        self.inner.lifecycle().start()
+    }
+
+    /// Begins the end, from any thread and from callbacks: connections close,
+    /// what is queued is dropped, no further callback begins. A second call
+    /// does nothing.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn shutdown(&self) -> Result<()> {
+        self.inner.shut_down();
+        Ok(())
+    }
+
+    /// Blocks until [`Messenger::shutdown`] was called and no callback runs or
+    /// will run. Returns at once if the messenger was never started.
+    ///
+    /// # Errors
+    /// `EDEADLK` in a callback.
+    pub fn wait(&self) -> Result<()> {
+        if self.is_callback_thread() {
+            return Err(Error::new(
+                libc::EDEADLK,
+                "wait would wait for the callback it is called in",
+            ));
+        }
+        self.inner.wait();
+        Ok(())
+    }
+
+    /// Its addresses: what it is bound to, with ports; as far as they are
+    /// known, otherwise.
+    pub fn myaddrs(&self) -> EntityAddrVec {
+        self.inner.myaddrs()
+    }
+
+    /// The connection to the peer with these addresses, dialled if there is
+    /// none yet (Ceph's `connect_to`). Our own addresses give the loopback
+    /// connection. It does not wait for the connection to be up: messages can
+    /// be sent at once, and go out when it is.
+    ///
+    /// # Errors
+    /// `ENOTCONN` before start, `ESHUTDOWN`, `EINVAL` for no entity type or an
+    /// address that cannot be dialled, `EOPNOTSUPP` for v1 addresses only.
+    pub fn connect(&self, peer_type: EntityType, addrs: &EntityAddrVec) -> Result<ConnectionRef> {
+        check_peer_type(peer_type)?;
+        self.inner.lifecycle().check_started()?;
+        let Some(target) = addrs.msgr2() else {
+            let why = format!("{addrs}: there is no msgr2 address");
+            return Err(Error::new(
+                if addrs.0.is_empty() {
+                    libc::EINVAL
+                } else {
+                    libc::EOPNOTSUPP
+                },
+                why,
+            ));
+        };
+        if target.is_blank_ip() || target.port() == 0 {
+            return Err(Error::invalid(format!(
+                "{target} cannot be dialled: it needs an IP and a port"
+            )));
+        }
+        self.inner.connect(peer_type, addrs)
+    }
+
+    /// The connection to itself: what is sent there is dispatched here, without
+    /// a socket.
+    pub fn loopback_connection(&self) -> ConnectionRef {
+        self.inner.loopback_connection()
+    }
+
+    /// Messages and events that wait for the dispatch thread.
+    pub fn dispatch_queue_len(&self) -> usize {
+        self.inner.dispatch_queue().len()
+    }
+
+    fn add_dispatcher(&self, dispatcher: Arc<dyn Dispatcher>, at_head: bool) -> Result<()> {
+        if self.inner.is_shut_down() {
+            return Err(Error::shut_down());
+        }
+        if self.inner.dispatchers().add(dispatcher, at_head) {
+            self.inner.ready()?;
+        }
+        Ok(())
+    }
+
+    fn is_callback_thread(&self) -> bool {
+        Worker::<Shard>::on_any_worker() || DispatchQueue::is_current(&self.inner)
+    }
+}
+
+impl Drop for Messenger {
+    fn drop(&mut self) {
+        self.inner.shut_down();
+        // In a callback nothing can be waited for; the threads end by
+        // themselves, and each dispatcher goes with the last callback in it.
+        if !self.is_callback_thread() {
+            self.inner.wait();
+        }
+        self.inner.dispatchers().clear();
+    }
+}
+
+fn check_peer_type(peer_type: EntityType) -> Result<()> {
+    if peer_type.is_known() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{} is no entity type", peer_type.0)))
+}
+
+/// Sessions that outlive a connection, and registered servers, are not served
+/// yet; saying so here is better than losing what they promise.
+fn check_policy(policy: &Policy) -> Result<()> {
+    if !policy.lossy || policy.standby || policy.resetcheck {
+        return Err(Error::new(
+            libc::EOPNOTSUPP,
+            "this version serves lossy policies only",
+        ));
+    }
+    if policy.server && policy.register {
+        return Err(Error::new(
+            libc::EOPNOTSUPP,
+            "this version does not register accepted connections",
+        ));
+    }
+    Ok(())
+}

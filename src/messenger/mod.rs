@@ -1,0 +1,36 @@
+//! The messenger: what an application holds, and what joins protocol and event
+//! loop behind it.
+//!
+//! A message to be sent goes `Connection::send` → external event → [`shard`] →
+//! [`link`] → protocol → socket; one that comes goes socket → [`link`] →
+//! protocol → [`dispatcher`], on the worker or through the [`dispatch_queue`].
+//! Only [`link`] knows both a protocol and a socket, only [`shard`] a set of
+//! links.
+
+mod async_messenger;
+mod bind;
+mod conf;
+mod connection;
+mod context;
+mod dispatch_queue;
+mod dispatcher;
+mod error;
+mod external;
+mod lifecycle;
+mod link;
+#[expect(
+    clippy::module_inception,
+    reason = "the layer and its central noun are both the messenger"
+)]
+mod messenger;
+mod options;
+mod prioritized_queue;
+mod processor;
+mod shard;
+mod throttle;
+
+pub use connection::{Connection, ConnectionRef};
+pub use context::Context;
+pub use dispatcher::Dispatcher;
+pub use error::{Error, Result};
+pub use messenger::Messenger;

@@ -1,0 +1,127 @@
+//! The options of one messenger, read when it is created.
+
+use std::time::Duration;
+
+use super::conf::Conf;
+use super::error::{Error, Result};
+use crate::event::SocketOptions;
+use crate::proto::{ConMode, ConnectionModes};
+
+/// What a messenger took from its context's configuration.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) socket: SocketOptions,
+    pub(crate) ports: PortRange,
+    /// Every worker listens, in place of one that hands out.
+    pub(crate) local_listen_table: bool,
+    pub(crate) modes: ConnectionModes,
+    pub(crate) ready_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) initial_backoff: Duration,
+    pub(crate) max_backoff: Duration,
+    pub(crate) crc_data: bool,
+    pub(crate) learn_addr: bool,
+    pub(crate) dispatch_throttle_bytes: u64,
+    pub(crate) pq_max_tokens: u64,
+    pub(crate) pq_min_cost: u64,
+}
+
+/// Where `bind` looks for a port when none is given.
+#[derive(Clone, Debug)]
+pub(crate) struct PortRange {
+    pub(crate) min: u16,
+    pub(crate) max: u16,
+    /// Times to go through the range.
+    pub(crate) attempts: u64,
+    pub(crate) delay: Duration,
+}
+
+impl Options {
+    pub(crate) fn read(conf: &Conf) -> Result<Self> {
+        Ok(Self {
+            socket: SocketOptions {
+                nodelay: conf.switch("ms_tcp_nodelay"),
+                rcvbuf: usize::try_from(conf.number("ms_tcp_rcvbuf")).unwrap_or(0),
+                backlog: i32::try_from(conf.number("ms_tcp_listen_backlog")).unwrap_or(i32::MAX),
+                reuse_port: false,
+            },
+            ports: PortRange {
+                min: port(conf, "ms_bind_port_min")?,
+                max: port(conf, "ms_bind_port_max")?,
+                attempts: conf.number("ms_bind_retry_count").max(1),
+                delay: conf.seconds("ms_bind_retry_delay"),
+            },
+            local_listen_table: conf.switch("ms_async_local_listen_table"),
+            modes: modes(conf)?,
+            ready_timeout: conf.seconds("ms_connection_ready_timeout"),
+            idle_timeout: conf.seconds("ms_connection_idle_timeout"),
+            initial_backoff: conf.seconds("ms_initial_backoff"),
+            max_backoff: conf.seconds("ms_max_backoff"),
+            crc_data: conf.switch("ms_crc_data"),
+            learn_addr: conf.switch("ms_learn_addr_from_peer"),
+            dispatch_throttle_bytes: conf.number("ms_dispatch_throttle_bytes"),
+            pq_max_tokens: conf.number("ms_pq_max_tokens_per_priority"),
+            pq_min_cost: conf.number("ms_pq_min_cost"),
+        })
+    }
+}
+
+fn port(conf: &Conf, key: &str) -> Result<u16> {
+    u16::try_from(conf.number(key)).map_err(|_| Error::invalid(format!("{key} is not a port")))
+}
+
+fn modes(conf: &Conf) -> Result<ConnectionModes> {
+    Ok(ConnectionModes {
+        cluster: mode_list(conf, "ms_cluster_mode")?,
+        service: mode_list(conf, "ms_service_mode")?,
+        client: mode_list(conf, "ms_client_mode")?,
+        mon_cluster: mode_list(conf, "ms_mon_cluster_mode")?,
+        mon_service: mode_list(conf, "ms_mon_service_mode")?,
+        mon_client: mode_list(conf, "ms_mon_client_mode")?,
+    })
+}
+
+/// A list of modes. An unknown word is passed over with a warning and the
+/// others still count: reading the whole list as empty would turn every peer
+/// away once a newer release adds a mode.
+fn mode_list(conf: &Conf, key: &str) -> Result<Vec<ConMode>> {
+    let text = conf.get(key)?;
+    let mut modes = Vec::new();
+    for word in text
+        .split([' ', ',', ';', '\t'])
+        .filter(|word| !word.is_empty())
+    {
+        match word {
+            "crc" => modes.push(ConMode::Crc),
+            "secure" => modes.push(ConMode::Secure),
+            unknown => log::warn!("{key}: there is no connection mode \"{unknown}\""),
+        }
+    }
+    if modes.is_empty() {
+        return Err(Error::invalid(format!(
+            "{key} names no connection mode: \"{text}\""
+        )));
+    }
+    Ok(modes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_mode_is_passed_over_and_a_list_of_nothing_else_is_refused() {
+        let conf = Conf::default();
+        conf.set("ms_client_mode", "quantum, crc", false).unwrap();
+        assert_eq!(Options::read(&conf).unwrap().modes.client, [ConMode::Crc]);
+        conf.set("ms_client_mode", "quantum", false).unwrap();
+        assert_eq!(Options::read(&conf).unwrap_err().errno(), libc::EINVAL);
+    }
+
+    #[test]
+    fn a_port_range_beyond_ports_is_refused() {
+        let conf = Conf::default();
+        conf.set("ms_bind_port_max", "70000", false).unwrap();
+        assert_eq!(Options::read(&conf).unwrap_err().errno(), libc::EINVAL);
+    }
+}

@@ -1,0 +1,229 @@
+//! The connections of one worker.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::async_messenger::AsyncMessenger;
+use super::connection::{Connection, ConnectionRef, Kind};
+use super::external::External;
+use super::link::{Flushed, Link, Scratch};
+use super::processor::Processor;
+use crate::event::{ConnectedSocket, EventCenter, Handler, Readiness, Worker};
+use crate::proto::Outgoing;
+use crate::types::{EntityAddr, EntityType, Message};
+
+/// What one worker owns: its links and listening sockets.
+///
+/// Nothing in it is shared. Other threads reach it by [`External`] events,
+/// sockets and timers by their keys, which are connection ids.
+pub(crate) struct Shard {
+    worker: Worker<Self>,
+    links: FxHashMap<u64, Box<Link>>,
+    processors: FxHashMap<u64, Processor>,
+    /// Links with something to write, each once: written before the worker
+    /// sleeps, all they have in as few system calls as possible.
+    dirty: Vec<u64>,
+    scratch: Scratch,
+}
+
+impl Shard {
+    pub(crate) fn new(worker: Worker<Self>) -> Self {
+        Self {
+            worker,
+            links: FxHashMap::default(),
+            processors: FxHashMap::default(),
+            dirty: Vec::new(),
+            scratch: Scratch::new(),
+        }
+    }
+
+    pub(crate) fn add_processor(&mut self, key: u64, processor: Processor) {
+        self.processors.insert(key, processor);
+    }
+
+    pub(crate) fn remove_processor(&mut self, key: u64) {
+        self.processors.remove(&key);
+    }
+
+    fn connect(&mut self, con: ConnectionRef, center: &mut EventCenter) {
+        if con.is_closed() {
+            // Marked down before it began.
+            return self.worker.release();
+        }
+        let id = con.id();
+        self.links.insert(id, Box::new(Link::dial(con)));
+        self.with_link(id, center, |link, scratch, center| {
+            link.start(scratch, center)
+        });
+    }
+
+    fn accepted(
+        &mut self,
+        messenger: &Arc<AsyncMessenger>,
+        socket: ConnectedSocket,
+        from: SocketAddr,
+        center: &mut EventCenter,
+    ) {
+        if messenger.is_shut_down() {
+            return self.worker.release();
+        }
+        // The peer's kind and addresses are what its handshake will tell.
+        let addr = EntityAddr::msgr2(from, 0);
+        let con = Connection::new(
+            messenger,
+            &self.worker,
+            Kind::Accepted,
+            EntityType(0),
+            addr.into(),
+        );
+        let id = con.id();
+        match Link::accept(con, socket, from, center) {
+            Ok(link) => {
+                self.links.insert(id, Box::new(link));
+                self.mark_dirty(id);
+                self.with_link(id, center, |link, _, center| link.arm(center));
+            }
+            Err(error) => log::warn!("{}: cannot serve {from}: {error}", messenger.name()),
+        }
+    }
+
+    fn send(&mut self, id: u64, outgoing: Outgoing) {
+        // A link that has ended takes its queue with it, and so this message.
+        if let Some(link) = self.links.get_mut(&id) {
+            link.send(outgoing);
+            self.mark_dirty(id);
+        }
+    }
+
+    fn deliver_local(con: &ConnectionRef, message: Message) {
+        let messenger = con.messenger();
+        let bytes = message.payload_len() as u64;
+        // Not admitted but merely counted: the bytes exist already, and holding
+        // the message back would save nothing.
+        messenger.count_admitted(bytes);
+        messenger.deliver(&messenger.dispatchers().snapshot(), con, message);
+    }
+
+    fn admitted(&mut self, con: &ConnectionRef, bytes: u64, center: &mut EventCenter) {
+        if self.links.contains_key(&con.id()) {
+            self.with_link(con.id(), center, |link, scratch, center| {
+                link.admitted(scratch, center)
+            });
+        } else {
+            con.messenger().put_throttle(bytes);
+        }
+    }
+
+    fn shut_down(&mut self, messenger: &Arc<AsyncMessenger>) {
+        self.processors
+            .retain(|_, processor| !processor.belongs_to(messenger));
+        self.links.retain(|_, link| {
+            let stays = !Arc::ptr_eq(link.con().messenger(), messenger);
+            if !stays {
+                link.con().close();
+            }
+            stays
+        });
+    }
+
+    fn mark_dirty(&mut self, id: u64) {
+        if let Some(link) = self.links.get_mut(&id) {
+            if !std::mem::replace(&mut link.dirty, true) {
+                self.dirty.push(id);
+            }
+        }
+    }
+
+    /// Lets a link act, then settles what follows from it: its timer, its
+    /// output, its end.
+    fn with_link(
+        &mut self,
+        id: u64,
+        center: &mut EventCenter,
+        act: impl FnOnce(&mut Link, &mut Scratch, &mut EventCenter),
+    ) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        act(link, &mut self.scratch, center);
+        if link.is_over() {
+            center.disarm(id);
+            self.links.remove(&id);
+            return;
+        }
+        link.arm(center);
+        if link.has_unsent() {
+            self.mark_dirty(id);
+        }
+    }
+}
+
+impl Handler for Shard {
+    type External = External;
+
+    fn handle_external(&mut self, event: External, center: &mut EventCenter) {
+        match event {
+            External::Send(id, outgoing) => self.send(id, outgoing),
+            External::Local(con, message) => Self::deliver_local(&con, message),
+            External::Connect(con) => self.connect(con, center),
+            External::Accepted(messenger, socket, from) => {
+                self.accepted(&messenger, socket, from, center)
+            }
+            External::Keepalive(id) => self.with_link(id, center, |link, _, _| link.keepalive()),
+            External::MarkDown(id) => {
+                center.disarm(id);
+                self.links.remove(&id);
+            }
+            External::Admitted(con, bytes) => self.admitted(&con, bytes, center),
+            External::Accept(key) => {
+                if let Some(processor) = self.processors.get_mut(&key) {
+                    processor.resume(center);
+                }
+            }
+            External::Shutdown(messenger) => self.shut_down(&messenger),
+        }
+    }
+
+    fn handle_ready(&mut self, key: u64, ready: Readiness, center: &mut EventCenter) {
+        if let Some(processor) = self.processors.get_mut(&key) {
+            return processor.accept(&self.worker, center);
+        }
+        self.with_link(key, center, |link, scratch, center| {
+            link.ready(ready, scratch, center)
+        });
+    }
+
+    fn handle_timer(&mut self, key: u64, center: &mut EventCenter) {
+        if let Some(processor) = self.processors.get_mut(&key) {
+            return processor.resume(center);
+        }
+        self.with_link(key, center, |link, scratch, center| {
+            link.timer(scratch, center)
+        });
+    }
+
+    fn before_sleep(&mut self, center: &mut EventCenter) -> bool {
+        let mut busy = Vec::new();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            let Some(link) = self.links.get_mut(&id) else {
+                continue;
+            };
+            link.dirty = false;
+            let flushed = link.flush(&mut self.scratch, center);
+            if link.is_over() {
+                center.disarm(id);
+                self.links.remove(&id);
+            } else if flushed == Flushed::More {
+                busy.push(id);
+            }
+        }
+        self.dirty = dirty;
+        for id in busy {
+            self.mark_dirty(id);
+        }
+        !self.dirty.is_empty()
+    }
+}
