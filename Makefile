@@ -1,0 +1,106 @@
+# Builds, checks and installs msgr. `make help` lists what there is to make.
+
+CARGO   ?= cargo
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+
+# Cargo.toml is the only place that knows the version.
+VERSION := $(shell sed -n '/^\[package\]/,/^\[lib\]/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+SOVERSION := $(firstword $(subst ., ,$(VERSION)))
+
+TARGET   := $(or $(CARGO_TARGET_DIR),target)
+LIB      := $(TARGET)/release
+EXAMPLES := $(TARGET)/examples-c
+
+# What a program linked to libmsgr.a needs besides it. tests/elf.sh compares it with what rustc says.
+NATIVE_STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wpedantic -Werror
+COMPILE  = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude
+LINK     = $(LDFLAGS) -L$(LIB) -Wl,-rpath,'$$ORIGIN/../release' -lmsgr
+
+.PHONY: all help lib examples demo check bench install uninstall clean
+
+all: lib
+
+help:
+	@echo 'make            build libmsgr.so and libmsgr.a into $(LIB)'
+	@echo 'make examples   build examples-c into $(EXAMPLES)'
+	@echo 'make demo       a C server and a C client exchange messages on loopback; prints the rate'
+	@echo 'make check      every test'
+	@echo 'make bench      the comparison benchmark'
+	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR) DESTDIR='
+	@echo 'make uninstall  removes what install put there'
+	@echo 'make clean      removes $(TARGET)'
+
+# Not plain `cargo build`: that makes the Rust library in the same go, and then rustc cannot optimise the C
+# libraries across crates (twice the size, slower). The symlink is what programs look for at run time.
+lib:
+	$(CARGO) rustc --release --locked --lib --crate-type cdylib,staticlib \
+	    -- --print native-static-libs=$(TARGET)/native-static-libs
+	@ln -sf libmsgr.so $(LIB)/libmsgr.so.$(SOVERSION)
+
+examples: $(addprefix $(EXAMPLES)/,hello hello++ perf_server perf_client mon_map mon_ping)
+
+$(EXAMPLES):
+	@mkdir -p $@
+
+$(EXAMPLES)/perf_server $(EXAMPLES)/perf_client: examples-c/perf.h
+$(EXAMPLES)/mon_map $(EXAMPLES)/mon_ping: examples-c/mon_client.c examples-c/mon_client.h
+
+$(EXAMPLES)/%: examples-c/%.c include/msgr.h | lib $(EXAMPLES)
+	$(COMPILE) -o $@ $(filter %.c,$^) $(LINK)
+
+# The same source as C++, since the header is for both.
+$(EXAMPLES)/hello++: examples-c/hello.c include/msgr.h | lib $(EXAMPLES)
+	$(CXX) -x c++ -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LINK)
+
+# No C++ compiler is needed for the demo.
+demo: $(EXAMPLES)/perf_server $(EXAMPLES)/perf_client
+	@sh examples-c/demo.sh $(EXAMPLES)
+
+check:
+	@MAKE='$(MAKE)' CARGO='$(CARGO)' CC='$(CC)' LIB='$(LIB)' EXAMPLES='$(EXAMPLES)' \
+	    VERSION='$(VERSION)' SOVERSION='$(SOVERSION)' TARGET='$(TARGET)' \
+	    NATIVE_STATIC_LIBS='$(NATIVE_STATIC_LIBS)' sh tests/check.sh
+
+bench: lib
+	$(CARGO) bench --locked --bench compare
+
+# The installed files find each other by relative paths, so a prefix may be moved as a whole.
+PC_DIR    := $(LIBDIR)/pkgconfig
+CMAKE_DIR := $(LIBDIR)/cmake/Msgr
+REAL_NAME := libmsgr.so.$(VERSION)
+CMAKE_FILES := MsgrConfig.cmake MsgrConfigVersion.cmake MsgrTargets.cmake
+relative = $(shell realpath -m -s --relative-to='$(1)' '$(2)')
+empty :=
+space := $(empty) $(empty)
+FILL = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SOVERSION@|$(SOVERSION)|g' \
+	-e 's|@PREFIX_FROM_LIB@|$(call relative,$(LIBDIR),$(PREFIX))|g' \
+	-e 's|@INCLUDE_FROM_LIB@|$(call relative,$(LIBDIR),$(INCLUDEDIR))|g' \
+	-e 's|@NATIVE_STATIC_LIBS@|$(NATIVE_STATIC_LIBS)|g' \
+	-e 's|@NATIVE_STATIC_LIST@|$(subst $(space),;,$(NATIVE_STATIC_LIBS))|g'
+
+install: lib
+	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PC_DIR)' '$(DESTDIR)$(CMAKE_DIR)'
+	install -m 755 $(LIB)/libmsgr.so '$(DESTDIR)$(LIBDIR)/$(REAL_NAME)'
+	ln -sf $(REAL_NAME) '$(DESTDIR)$(LIBDIR)/libmsgr.so.$(SOVERSION)'
+	ln -sf libmsgr.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libmsgr.so'
+	install -m 644 $(LIB)/libmsgr.a '$(DESTDIR)$(LIBDIR)/libmsgr.a'
+	install -m 644 include/*.h* '$(DESTDIR)$(INCLUDEDIR)'
+	@$(FILL) cmake/msgr.pc.in > '$(DESTDIR)$(PC_DIR)/msgr.pc'
+	@for file in $(CMAKE_FILES); do \
+	    $(FILL) cmake/$$file.in > '$(DESTDIR)$(CMAKE_DIR)'/$$file || exit 1; \
+	done
+	install -m 644 cmake/FindMsgr.cmake '$(DESTDIR)$(CMAKE_DIR)'
+
+uninstall:
+	rm -f $(foreach f,$(REAL_NAME) libmsgr.so.$(SOVERSION) libmsgr.so libmsgr.a,'$(DESTDIR)$(LIBDIR)/$(f)')
+	rm -f $(foreach f,$(notdir $(wildcard include/*.h*)),'$(DESTDIR)$(INCLUDEDIR)/$(f)')
+	rm -f '$(DESTDIR)$(PC_DIR)/msgr.pc' $(foreach f,$(CMAKE_FILES) FindMsgr.cmake,'$(DESTDIR)$(CMAKE_DIR)/$(f)')
+	@rmdir '$(DESTDIR)$(CMAKE_DIR)' 2>/dev/null || true
+
+clean:
+	rm -rf '$(TARGET)'
