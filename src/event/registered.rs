@@ -112,11 +112,6 @@ impl<S: AsFd> Registered<S> {
     pub fn interest(&self) -> Interest {
         self.interest
     }
-
-    /// The name its events carry.
-    pub fn key(&self) -> Key {
-        self.key
-    }
 }
 
 impl<S: AsFd> Deref for Registered<S> {

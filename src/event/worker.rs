@@ -176,6 +176,8 @@ impl<H: Handler> fmt::Debug for Worker<H> {
         f.debug_struct("Worker")
             .field("id", &self.id())
             .field("load", &self.load())
+            .field("turns", &self.turns())
+            .field("rings", &self.rings())
             .finish()
     }
 }
