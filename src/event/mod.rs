@@ -38,7 +38,7 @@ mod timers;
 mod worker;
 
 pub use center::EventCenter;
-pub use registered::{Interest, Key, Readiness, Registered};
+pub use registered::{Interest, Readiness, Registered};
 pub use socket::{ConnectedSocket, ServerSocket, SocketOptions};
 pub use stack::NetworkStack;
 pub use worker::{Handler, SubmitError, Worker};

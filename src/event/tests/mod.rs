@@ -12,8 +12,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::registered::Key;
 use super::{
-    ConnectedSocket, EventCenter, Handler, Key, NetworkStack, Readiness, Registered, ServerSocket,
+    ConnectedSocket, EventCenter, Handler, NetworkStack, Readiness, Registered, ServerSocket,
     SocketOptions, Worker,
 };
 

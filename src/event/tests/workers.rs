@@ -1,5 +1,5 @@
 use std::panic::resume_unwind;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 
 use super::{External, Probe, Seen, rig, until_parked};
