@@ -1,0 +1,320 @@
+/* msgr: one worker in each process. The server answers, counts and acknowledges
+ * in fast_dispatch. The client answers there too with `--loop`; otherwise it
+ * hands each reply to an application thread, as libzmq and nng do. */
+#include "bench.h"
+
+#include <msgr.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+enum { DATA_TYPE = 1000, END_TYPE = 1001, ACK_TYPE = 1002, LARGE = 4096, LENT = 16384 };
+
+static struct bench bench;
+static char *payload;
+static struct meter meter;
+static uint64_t sent_at, received;
+static sem_t done;
+
+static void check(int rc, const char *what) {
+  if (rc < 0)
+    die(what, msgr_strerror(rc));
+}
+
+static void keep(void *arg) { (void)arg; }
+
+static msgr_msg *new_message(uint16_t type) {
+  size_t size = bench.work->size;
+  int segment = size < LARGE ? MSGR_FRONT : MSGR_DATA;
+  msgr_msg *m;
+  check(msgr_msg_create(type, &m), "msgr_msg_create");
+  if (size < LENT)
+    check(msgr_msg_append_copy(m, segment, payload, size), "msgr_msg_append_copy");
+  else
+    check(msgr_msg_append(m, segment, payload, size, keep, NULL), "msgr_msg_append");
+  return m;
+}
+
+static void request(msgr_conn *conn) { check(msgr_send(conn, new_message(DATA_TYPE)), "msgr_send"); }
+
+/* ---- server ------------------------------------------------------------ */
+
+static int server_requests(void *user, msgr_msg *m) {
+  (void)user;
+  check(msgr_send(msgr_msg_conn(m), m), "msgr_send"); /* sent back as it is */
+  return 1;
+}
+
+static int server_one_way(void *user, msgr_msg *m) {
+  (void)user;
+  received++;
+  if (should_ack(&bench, received, msgr_msg_type(m) == END_TYPE ? 'E' : 'D')) {
+    msgr_msg *ack;
+    check(msgr_msg_create(ACK_TYPE, &ack), "msgr_msg_create");
+    check(msgr_msg_append_copy(ack, MSGR_FRONT, &received, sizeof received), "msgr_msg_append_copy");
+    check(msgr_send(msgr_msg_conn(m), ack), "msgr_send");
+  }
+  return 0;
+}
+
+/* ---- client: replies answered on the worker ------------------------------ */
+
+/* While this is not 0, each connection's first reply is awaited. */
+static unsigned settling;
+
+/* 1: the connection may have its next request. */
+static int handle_reply(void) {
+  if (settling) {
+    if (--settling == 0)
+      sem_post(&done);
+    return 0;
+  }
+  if (meter.ended)
+    return 0;
+  if (!meter_reply(&meter, sent_at)) {
+    sem_post(&done);
+    return 0;
+  }
+  if (meter.latencies)
+    sent_at = now_ns();
+  return 1;
+}
+
+static int client_loop(void *user, msgr_msg *m) {
+  (void)user;
+  if (handle_reply())
+    request(msgr_msg_conn(m));
+  return 0;
+}
+
+/* ---- client: replies handed to the application's thread ------------------- */
+
+enum { INBOX = 16384 };
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t filled;
+  msgr_msg *messages[INBOX];
+  unsigned n;
+  int waiting;
+} inbox = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
+
+static int client_app(void *user, msgr_msg *m) {
+  (void)user;
+  pthread_mutex_lock(&inbox.lock);
+  if (inbox.n == INBOX)
+    die("inbox", "full");
+  inbox.messages[inbox.n++] = m;
+  int wake = inbox.waiting;
+  inbox.waiting = 0;
+  pthread_mutex_unlock(&inbox.lock);
+  if (wake)
+    pthread_cond_signal(&inbox.filled);
+  return 1;
+}
+
+static unsigned take_inbox(msgr_msg **into) {
+  pthread_mutex_lock(&inbox.lock);
+  while (inbox.n == 0) {
+    inbox.waiting = 1;
+    pthread_cond_wait(&inbox.filled, &inbox.lock);
+  }
+  unsigned n = inbox.n;
+  memcpy(into, inbox.messages, n * sizeof *into);
+  inbox.n = 0;
+  pthread_mutex_unlock(&inbox.lock);
+  return n;
+}
+
+/* Until `done` is posted, by the callback or by ourselves. */
+static void wait_done(void) {
+  static msgr_msg *messages[INBOX];
+  if (bench.loop) {
+    while (sem_wait(&done) != 0) {
+    }
+    return;
+  }
+  while (sem_trywait(&done) != 0) {
+    unsigned n = take_inbox(messages);
+    for (unsigned i = 0; i < n; i++) {
+      if (handle_reply())
+        request(msgr_msg_conn(messages[i]));
+      msgr_msg_unref(messages[i]);
+    }
+  }
+}
+
+/* ---- client: acknowledgements --------------------------------------------- */
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t risen;
+  uint64_t highest, wanted;
+} acks = {.lock = PTHREAD_MUTEX_INITIALIZER, .risen = PTHREAD_COND_INITIALIZER};
+
+static int client_acks(void *user, msgr_msg *m) {
+  (void)user;
+  pthread_mutex_lock(&acks.lock);
+  memcpy(&acks.highest, msgr_msg_data(m, MSGR_FRONT), sizeof acks.highest);
+  int wake = acks.wanted && acks.highest >= acks.wanted;
+  pthread_mutex_unlock(&acks.lock);
+  if (wake)
+    pthread_cond_signal(&acks.risen);
+  return 0;
+}
+
+static uint64_t acked(uint64_t least) {
+  pthread_mutex_lock(&acks.lock);
+  acks.wanted = least;
+  while (acks.highest < least)
+    pthread_cond_wait(&acks.risen, &acks.lock);
+  acks.wanted = 0;
+  uint64_t highest = acks.highest;
+  pthread_mutex_unlock(&acks.lock);
+  return highest;
+}
+
+static msgr_conn *only;
+
+static void make(slot *message, char first) {
+  msgr_msg *m = new_message(first == 'E' ? END_TYPE : DATA_TYPE);
+  memcpy(message, &m, sizeof m);
+}
+
+static void send_message(slot *message) {
+  msgr_msg *m;
+  memcpy(&m, message, sizeof m);
+  check(msgr_send(only, m), "msgr_send");
+}
+
+/* ---- messengers ---------------------------------------------------------- */
+
+static int is_fast(void *user, const msgr_msg *m) {
+  (void)user;
+  (void)m;
+  return 1;
+}
+
+static int refuse(void *user, msgr_msg *m) {
+  (void)user;
+  (void)m;
+  die("dispatch", "a message missed fast dispatch");
+  return 0;
+}
+
+static int server_reset(void *user, msgr_conn *conn) {
+  (void)user;
+  (void)conn;
+  return 1;
+}
+
+static int client_reset(void *user, msgr_conn *conn) {
+  (void)user;
+  (void)conn;
+  die("handle_reset", "the connection broke");
+  return 1;
+}
+
+static msgr_messenger *new_messenger(msgr_ctx *ctx, unsigned number, int (*fast)(void *, msgr_msg *)) {
+  char name[32];
+  msgr_messenger *m;
+  msgr_policy policy;
+  msgr_dispatcher dispatcher = {
+      .struct_size = sizeof dispatcher,
+      .flags = MSGR_DISPATCH_FAST,
+      .can_fast_dispatch = is_fast,
+      .fast_dispatch = fast,
+      .dispatch = refuse,
+      .handle_reset = bench.is_server ? server_reset : client_reset,
+  };
+  snprintf(name, sizeof name, "%s.%u", bench.is_server ? "osd" : "client", number);
+  check(msgr_create(ctx, name, "bench", (uint64_t)getpid() * 1024 + number, &m), "msgr_create");
+  memset(&policy, 0, sizeof policy);
+  policy.struct_size = sizeof policy;
+  check(msgr_policy_init(&policy, bench.is_server ? MSGR_POLICY_STATELESS_SERVER : MSGR_POLICY_LOSSY_CLIENT),
+        "msgr_policy_init");
+  check(msgr_set_default_policy(m, &policy), "msgr_set_default_policy");
+  if (bench.is_server) {
+    char where[128];
+    snprintf(where, sizeof where, "v2:%s", bench.addr);
+    check(msgr_bind(m, where), "msgr_bind");
+  }
+  check(msgr_add_dispatcher_head(m, &dispatcher, NULL), "msgr_add_dispatcher_head");
+  check(msgr_start(m), "msgr_start");
+  return m;
+}
+
+/* A messenger has one connection to a peer, so several need a messenger each;
+ * they share the context's one worker. */
+static msgr_conn *dial(msgr_ctx *ctx, unsigned number) {
+  int (*fast)(void *, msgr_msg *) = bench.work->kind != REQUESTS ? client_acks : bench.loop ? client_loop : client_app;
+  msgr_conn *conn;
+  check(msgr_connect(new_messenger(ctx, number, fast), MSGR_ENTITY_OSD, bench.addr, &conn), "msgr_connect");
+  return conn;
+}
+
+static void measure(const struct bench *b, msgr_conn **conns, unsigned n) {
+  settling = n;
+  for (unsigned i = 0; i < n; i++)
+    request(conns[i]);
+  wait_done();
+  memset(&meter, 0, sizeof meter);
+  meter_begin(&meter, b);
+  sent_at = now_ns();
+  for (unsigned i = 0; i < n * b->work->depth; i++)
+    request(conns[i % n]);
+  wait_done();
+}
+
+static void run_requests(msgr_ctx *ctx) {
+  unsigned n = bench.work->conns;
+  msgr_conn **conns = calloc(n, sizeof *conns);
+  struct bench warm_up = bench;
+  if (!conns)
+    die("conns", "out of memory");
+  sem_init(&done, 0, 0);
+  conns[0] = dial(ctx, 0);
+  double before = 0;
+  if (n > 1 && bench.work->depth == 1) {
+    /* Nothing is in flight when this ends, so the others begin afresh. */
+    warm_up.ms = 20;
+    measure(&warm_up, conns, 1);
+    before = server_kib(&bench);
+  }
+  for (unsigned i = 1; i < n; i++)
+    conns[i] = dial(ctx, i);
+  measure(&bench, conns, n);
+  meter.kib_per_conn = (server_kib(&bench) - before) / (n > 1 ? n - 1 : 1);
+  meter_print(&meter, &bench);
+}
+
+static void serve(msgr_ctx *ctx) {
+  char where[256];
+  msgr_messenger *m = new_messenger(ctx, 0, bench.work->kind == REQUESTS ? server_requests : server_one_way);
+  check(msgr_get_myaddrs(m, where, sizeof where), "msgr_get_myaddrs");
+  print_ready(where);
+  for (;;)
+    pause();
+}
+
+int main(int argc, char **argv) {
+  char version[64];
+  msgr_ctx *ctx;
+  snprintf(version, sizeof version, "libmsgr %s", msgr_version_string());
+  bench = parse(argc, argv, version);
+  check(msgr_ctx_create(&ctx), "msgr_ctx_create");
+  check(msgr_conf_set(ctx, "ms_async_op_threads", "1"), "ms_async_op_threads");
+  payload = payload_of(bench.work->size);
+  if (bench.is_server)
+    serve(ctx);
+  if (bench.work->kind == REQUESTS) {
+    run_requests(ctx);
+    _exit(0);
+  }
+  const struct sender sender = {make, send_message, acked};
+  only = dial(ctx, 0);
+  if (bench.work->kind == ONE_WAY)
+    one_way(&bench, sender);
+  else
+    send_cost(&bench, sender);
+  _exit(0); /* no shutdown: leaving with live workers is legal */
+}
