@@ -73,6 +73,17 @@ static inline uint64_t now_ns(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* CPU time of this process and of the server: what noise in the wall clock
+ * does not reach. */
+static inline uint64_t cpu_ns(const struct bench *b) {
+  struct timespec own, other = {0, 0};
+  clockid_t server;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+  if (b->server_pid && clock_getcpuclockid((pid_t)b->server_pid, &server) == 0)
+    clock_gettime(server, &other);
+  return (uint64_t)(own.tv_sec + other.tv_sec) * 1000000000u + (uint64_t)(own.tv_nsec + other.tv_nsec);
+}
+
 /* ---- options ----------------------------------------------------------- */
 
 /* "0" or "0-3". The whole process is pinned, its library's threads with it,
@@ -163,14 +174,16 @@ static inline char *payload_of(size_t size) {
 enum { MAX_SAMPLES = 1 << 20 };
 
 struct meter {
+  const struct bench *bench;
   int latencies; /* one request in flight: time each */
-  uint64_t warm_until, lasts, limit, seen, before, started, ended;
+  uint64_t warm_until, lasts, limit, seen, before, started, ended, cpu;
   uint32_t *samples;
   size_t sampled;
   double kib_per_conn;
 };
 
 static inline void meter_begin(struct meter *m, const struct bench *b) {
+  m->bench = b;
   m->latencies = b->work->depth * b->work->conns == 1;
   if (m->latencies && !(m->samples = malloc(MAX_SAMPLES * sizeof *m->samples)))
     die("samples", "out of memory");
@@ -192,6 +205,7 @@ static inline int meter_reply(struct meter *m, uint64_t sent_at) {
     if (now >= m->warm_until) {
       m->started = now;
       m->before = m->seen;
+      m->cpu = cpu_ns(m->bench);
     }
     return 1;
   }
@@ -199,6 +213,7 @@ static inline int meter_reply(struct meter *m, uint64_t sent_at) {
     m->samples[m->sampled++] = (uint32_t)(now - sent_at);
   if (now - m->started < m->lasts && m->seen - m->before < m->limit)
     return 1;
+  m->cpu = cpu_ns(m->bench) - m->cpu;
   m->ended = now;
   return 0;
 }
@@ -218,7 +233,8 @@ static inline double percentile(uint32_t *samples, size_t n, double p) {
 
 static inline void meter_print(struct meter *m, const struct bench *b) {
   double seconds = (double)(m->ended - m->started) / 1e9;
-  printf("result kops=%.4f", (double)(m->seen - m->before) / seconds / 1e3);
+  double replies = (double)(m->seen - m->before);
+  printf("result kops=%.4f cpu_us=%.5f", replies / seconds / 1e3, (double)m->cpu / replies / 1e3);
   if (m->latencies)
     printf(" p50_us=%.3f p99_us=%.3f", percentile(m->samples, m->sampled, 0.5) / 1e3,
            percentile(m->samples, m->sampled, 0.99) / 1e3);
@@ -268,13 +284,14 @@ static inline void one_way(const struct bench *b, struct sender s) {
   /* Small messages: do not let the clock be what is measured. */
   uint64_t pace = w->size < 4096 ? 256 : 1;
   uint64_t lasts = b->ms * 1000000, warm_until = now_ns() + lasts / 5;
-  uint64_t sent = 0, acked = 0, before = 0, started = 0;
+  uint64_t sent = 0, acked = 0, before = 0, started = 0, cpu = 0;
   slot message;
   for (;;) {
     if (sent % pace == 0) {
       uint64_t now = now_ns();
       if (!started && now >= warm_until) {
         before = acked = s.acked(0);
+        cpu = cpu_ns(b);
         now = started = now_ns();
       }
       if ((started && now - started >= lasts) || sent >= b->count)
@@ -292,7 +309,8 @@ static inline void one_way(const struct bench *b, struct sender s) {
   s.acked(sent);
   double seconds = (double)(now_ns() - started) / 1e9;
   double rate = (double)(sent - before) / seconds;
-  printf("result mmsgs=%.5f gbytes=%.5f\n", rate / 1e6, rate * (double)w->size / 1e9);
+  double each = (double)(cpu_ns(b) - cpu) / (double)(sent - before);
+  printf("result mmsgs=%.5f gbytes=%.5f cpu_us=%.5f\n", rate / 1e6, rate * (double)w->size / 1e9, each / 1e3);
   fflush(stdout);
 }
 

@@ -1,0 +1,144 @@
+//! The table for people and the JSON for programs.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::machine::Machine;
+use crate::peer::Peer;
+use crate::results::{Results, figure};
+use crate::run::Pace;
+
+/// Prints the medians of all peers and, right of them, the ratios.
+pub(crate) fn print(
+    results: &Results,
+    peers: &[Peer],
+    machine: &Machine,
+    pace: &Pace,
+    versions: &[String],
+) {
+    println!();
+    for (name, value) in &machine.facts {
+        println!("{name}: {value}");
+    }
+    println!("placement: {}", machine.placement());
+    println!("peers: {}", versions.join("; "));
+    println!(
+        "medians of {} rounds of {} ms; ratios: medians of the rounds' own",
+        pace.rounds, pace.milliseconds
+    );
+    println!(
+        "raw+: raw with CRC32C (d), raw on blocking sockets (e); loop: msgr's client answers in its callback"
+    );
+    println!("time, memory and send() lines are marked <: less is better, also in their ratios\n");
+
+    let ratios = results.ratio_columns();
+    let mut line = format!("{:<47}", "");
+    for peer in peers {
+        let _ = write!(line, "{:>9}", peer.name);
+    }
+    let names: Vec<String> = ratios
+        .iter()
+        .map(|&(over, under)| format!("{}/{}", peers[over].name, peers[under].name))
+        .collect();
+    for name in &names {
+        let _ = write!(line, "{name:>width$}", width = name.len() + 2);
+    }
+    println!("{line}");
+    for row in results.rows() {
+        let mark = if row.metric.less_is_better { '<' } else { ' ' };
+        let mut line = format!(
+            "{:<5}{:<35}{:>5} {mark}",
+            row.workload, row.metric.label, row.metric.unit
+        );
+        for peer in 0..peers.len() {
+            let _ = write!(
+                line,
+                "{:>9}",
+                row.median(peer).map_or_else(|| "-".to_owned(), figure)
+            );
+        }
+        for (name, &(over, under)) in names.iter().zip(&ratios) {
+            let ratio = row
+                .ratio(over, under)
+                .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+            let _ = write!(line, "{ratio:>width$}", width = name.len() + 2);
+        }
+        println!("{line}");
+    }
+}
+
+/// Writes everything measured, each round of it.
+pub(crate) fn write_json(
+    path: &Path,
+    results: &Results,
+    peers: &[Peer],
+    machine: &Machine,
+    pace: &Pace,
+    versions: &[String],
+) -> Result<(), String> {
+    let mut facts: Vec<String> = machine
+        .facts
+        .iter()
+        .map(|(name, value)| format!("    {}: {}", quote(name), quote(value)))
+        .collect();
+    facts.push(format!(
+        "    \"placement\": {}",
+        quote(&machine.placement())
+    ));
+    let versions: Vec<String> = versions.iter().map(|version| quote(version)).collect();
+    facts.push(format!("    \"peers\": [{}]", versions.join(", ")));
+    let mut rows = Vec::new();
+    for row in results.rows() {
+        let mut values = Vec::new();
+        for (index, peer) in peers.iter().enumerate() {
+            if let Some(median) = row.median(index) {
+                let rounds: Vec<String> = row.rounds[index]
+                    .iter()
+                    .map(|value| value.map_or("null".to_owned(), |value| value.to_string()))
+                    .collect();
+                let name = quote(peer.name);
+                values.push(format!(
+                    "{name}: {{\"median\": {median}, \"rounds\": [{}]}}",
+                    rounds.join(", ")
+                ));
+            }
+        }
+        let ratios: Vec<String> = results
+            .ratios(row)
+            .iter()
+            .map(|(name, ratio)| format!("{}: {ratio}", quote(name)))
+            .collect();
+        rows.push(format!(
+            "    {{\"workload\": {}, \"metric\": {}, \"label\": {}, \"unit\": {}, \"less_is_better\": {},\n     \"peers\": {{{}}},\n     \"ratios\": {{{}}}}}",
+            quote(row.workload),
+            quote(row.metric.key),
+            quote(row.metric.label),
+            quote(row.metric.unit),
+            row.metric.less_is_better,
+            values.join(", "),
+            ratios.join(", "),
+        ));
+    }
+    let text = format!(
+        "{{\n  \"rounds\": {},\n  \"milliseconds\": {},\n  \"machine\": {{\n{}\n  }},\n  \"rows\": [\n{}\n  ]\n}}\n",
+        pace.rounds,
+        pace.milliseconds,
+        facts.join(",\n"),
+        rows.join(",\n"),
+    );
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn quote(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control < ' ' => quoted.push(' '),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
