@@ -13,6 +13,8 @@ pub(crate) struct Pace {
     pub(crate) quick: bool,
     pub(crate) rounds: usize,
     pub(crate) milliseconds: u64,
+    /// The peers' nice value, so that a busy machine need not spoil the figures.
+    pub(crate) nice: Option<String>,
 }
 
 impl Pace {
@@ -24,6 +26,7 @@ impl Pace {
             quick,
             rounds: number("MSGR_BENCH_ROUNDS", rounds)?.clamp(1, 100) as usize,
             milliseconds: number("MSGR_BENCH_MS", milliseconds)?.clamp(10, 60_000),
+            nice: std::env::var("MSGR_BENCH_NICE").ok(),
         })
     }
 
@@ -90,13 +93,17 @@ pub(crate) fn run(
     pace: &Pace,
 ) -> Result<Figures, String> {
     let deadline = pace.deadline();
+    let mut options = options.to_vec();
+    if let Some(nice) = &pace.nice {
+        options.extend(["--nice", nice]);
+    }
     let server_cpu = if workload.one_cpu {
         &machine.client_cpu
     } else {
         &machine.server_cpu
     };
     let listen = ["server", "127.0.0.1:0", workload.name];
-    let mut server = Process::start(peer, &listen, server_cpu, deadline + 5, options)?;
+    let mut server = Process::start(peer, &listen, server_cpu, deadline + 5, &options)?;
     let stdout = server.0.stdout.take().ok_or("no output")?;
     let mut line = String::new();
     BufReader::new(stdout)
@@ -109,7 +116,6 @@ pub(crate) fn run(
 
     let pid = server.0.id().to_string();
     let milliseconds = pace.milliseconds.to_string();
-    let mut options = options.to_vec();
     options.extend([
         "--ms",
         &milliseconds,

@@ -100,9 +100,23 @@ static inline void pin(const char *cpus) {
     die("--cpu", cpus);
 }
 
+/* Where the kernel groups tasks by session, nice counts only within a group:
+ * then a session of our own is what can be nice. */
+static inline void set_nice(const char *value) {
+  setsid();
+  FILE *group = fopen("/proc/self/autogroup", "w");
+  if (group) {
+    fputs(value, group);
+    fclose(group);
+  }
+  setpriority(PRIO_PROCESS, 0, (int)strtol(value, NULL, 10));
+}
+
 static inline void parse_option(struct bench *b, const char *name, const char *value) {
   if (!strcmp(name, "--cpu"))
     pin(value);
+  else if (!strcmp(name, "--nice"))
+    set_nice(value);
   else if (!strcmp(name, "--ms"))
     b->ms = strtoull(value, NULL, 10);
   else if (!strcmp(name, "--count"))
