@@ -1,0 +1,151 @@
+//! The C examples against a real Ceph monitor, started here with auth none on loopback.
+//!
+//! Needs Debian's ceph-mon and ceph-common. Without them every test says in one
+//! line that it has not run; with `CI=true` in the environment that is a failure.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test drives other programs: it looks for free ports and waits for them to come up"
+)]
+
+#[path = "interop/monitor.rs"]
+mod monitor;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use monitor::{Family, Monitor};
+
+/// A C example, built on first use, ready to run.
+fn example(name: &str) -> Command {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut make = Command::new("make");
+        make.args(["-s", "examples"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        // A make around this test has job slots that are not ours to use.
+        make.env_remove("MAKEFLAGS")
+            .env_remove("MFLAGS")
+            .env_remove("MAKELEVEL");
+        monitor::run(&mut make);
+    });
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    Command::new(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join(target)
+            .join("examples-c")
+            .join(name),
+    )
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn stdout_of_success(program: &str, output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{program}: {}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
+
+/// What `ceph mon dump` and mon_map both print: fsid, epoch and one line per monitor.
+fn monitor_lines(dump: &str) -> Vec<String> {
+    let is_rank = |line: &str| {
+        line.split_once(": ")
+            .is_some_and(|(rank, _)| rank.parse::<u32>().is_ok())
+    };
+    let mut lines: Vec<_> = dump
+        .lines()
+        .filter(|line| line.starts_with("fsid ") || line.starts_with("epoch ") || is_rank(line))
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// A young monitor still changes its map, so the two are asked until they speak of the same epoch.
+fn expect_same_map(monitor: &Monitor) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let map = stdout_of_success(
+            "mon_map",
+            &example("mon_map").arg(monitor.v2_addr()).output().unwrap(),
+        );
+        let dump = stdout_of_success("ceph mon dump", &monitor.ceph(&["mon", "dump"]));
+        let (ours, theirs) = (monitor_lines(&map), monitor_lines(&dump));
+        if ours == theirs || Instant::now() > deadline {
+            assert_eq!(ours, theirs);
+            assert!(
+                ours.iter().any(|line| line.contains(monitor.addrs())),
+                "{map}"
+            );
+            assert!(map.contains(monitor.fsid()), "{map}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_real_monitor_and_mon_map_agree_on_the_map_over_ipv4() {
+    // Asked at once, so the first connections are closed for want of a quorum.
+    if let Some(monitor) = Monitor::start(Family::V4) {
+        expect_same_map(&monitor);
+    }
+}
+
+#[test]
+fn a_real_monitor_and_mon_map_agree_on_the_map_over_ipv6() {
+    if let Some(monitor) = Monitor::start(Family::V6) {
+        expect_same_map(&monitor);
+    }
+}
+
+#[test]
+fn a_real_monitor_answers_a_ping() {
+    if let Some(monitor) = Monitor::start(Family::V4) {
+        let pong = stdout_of_success(
+            "mon_ping",
+            &example("mon_ping").arg(monitor.v2_addr()).output().unwrap(),
+        );
+        assert!(pong.contains("\"mon_status\""), "{pong}");
+        assert!(pong.contains(monitor.fsid()), "{pong}");
+    }
+}
+
+#[test]
+fn mon_map_says_that_nobody_listens() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let output = example("mon_map")
+        .arg(format!("v2:{closed}"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("connection refused"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn mon_map_refuses_an_address_it_cannot_read() {
+    let output = example("mon_map").arg("nonsense").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).starts_with("nonsense: "),
+        "{}",
+        text(&output.stderr)
+    );
+}
