@@ -22,6 +22,8 @@ mod handshake;
 mod out_queue;
 mod output;
 mod protocol;
+#[cfg(test)]
+mod vectors;
 
 pub use auth::ConMode;
 pub use config::{ConnectionModes, GlobalSeq, ProtocolConfig};

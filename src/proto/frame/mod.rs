@@ -15,6 +15,8 @@ mod reader;
 mod writer;
 
 pub use crc::segment_crcs;
+#[cfg(test)]
+pub use crc::update as crc_update;
 pub use entity::fill_blank_ips;
 pub use header::MessageHeader;
 pub use preamble::{Revision, Tag};

@@ -1,0 +1,395 @@
+//! Two protocols, two byte pipes and a virtual clock.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::proto::{Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig};
+use crate::types::{EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet, Time, WallTime};
+
+/// Where the acceptor listens.
+pub const SERVER: &str = "v2:10.0.0.1:6800/7";
+/// Where the dialler comes from.
+pub const CLIENT_SOCKET: &str = "10.0.0.2:40000";
+
+/// One end: a protocol, what a driver keeps for it, and what it told.
+pub struct End {
+    pub protocol: Protocol,
+    /// All events so far.
+    pub events: Vec<Event>,
+    /// Read and not used up.
+    kept: Vec<u8>,
+    /// Bytes admitted and neither delivered nor given back.
+    pub balance: u64,
+    /// Refuse every payload once before admitting it.
+    pub refuse: bool,
+    refused: Option<u64>,
+    seen: usize,
+}
+
+/// How bytes travel.
+#[derive(Clone, Copy)]
+pub struct Pipes {
+    /// Largest read.
+    pub read: usize,
+    /// Largest write.
+    pub write: usize,
+    /// Slices offered to a write.
+    pub slices: usize,
+    /// The link breaks when so many bytes have arrived at the acceptor (0) or
+    /// dialler (1). Only the first link.
+    pub cut: Option<(usize, usize)>,
+}
+
+pub const SMOOTH: Pipes = Pipes { read: usize::MAX, write: usize::MAX, slices: 64, cut: None };
+
+pub struct Pair {
+    pub dialler: End,
+    /// The acceptor of the current link.
+    pub acceptor: Option<End>,
+    /// Acceptors of lost links.
+    pub former: Vec<End>,
+    pub now: Time,
+    pub pipes: Pipes,
+    /// What an acceptor sends when it opens.
+    pub replies: Vec<Message>,
+    server: Arc<ProtocolConfig>,
+    /// Under way to the acceptor and to the dialler.
+    wires: [Vec<u8>; 2],
+    /// Bytes that arrived on the first link.
+    pub carried: [usize; 2],
+}
+
+pub fn config(name: &str, policy: Policy) -> ProtocolConfig {
+    ProtocolConfig::new(name.parse().unwrap(), PolicySet::new(policy))
+}
+
+pub fn client_config() -> ProtocolConfig {
+    config("client.admin", Policy::lossy_client())
+}
+
+pub fn server_config() -> ProtocolConfig {
+    config("osd.3", Policy::stateless_server())
+}
+
+pub fn addrs(text: &str) -> EntityAddrVec {
+    text.parse().unwrap()
+}
+
+pub fn clock(now: Time) -> Clock {
+    Clock { now, wall: WallTime { sec: 1_700_000_000, nsec: 123_456_789 } }
+}
+
+pub fn dialler(config: ProtocolConfig) -> Protocol {
+    Protocol::connect(Arc::new(config), addrs("any:/5"), EntityType::OSD, addrs(SERVER))
+}
+
+pub fn acceptor(config: ProtocolConfig) -> Protocol {
+    Protocol::accept(Arc::new(config), addrs(SERVER), CLIENT_SOCKET.parse().unwrap(), Time::ZERO)
+}
+
+impl End {
+    pub fn new(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            events: Vec::new(),
+            kept: Vec::new(),
+            balance: 0,
+            refuse: false,
+            refused: None,
+            seen: 0,
+        }
+    }
+
+    /// Feeds it `bytes` as one read.
+    pub fn receive(&mut self, mut bytes: &[u8], now: Time) {
+        loop {
+            let mut asked = None;
+            let (refuse, balance) = (self.refuse, &mut self.balance);
+            let mut admit = |payload: u64| {
+                assert!(payload > 0, "asked to admit nothing");
+                asked = Some(payload).filter(|_| refuse);
+                *balance += if refuse { 0 } else { payload };
+                !refuse
+            };
+            let intake = &mut Intake { events: &mut self.events, admit: &mut admit };
+            match self.protocol.bulk() {
+                Some(bulk) => {
+                    assert!(self.kept.is_empty());
+                    let spare = bulk.buffer.capacity() - bulk.buffer.len();
+                    assert!(spare > 0 && bulk.missing > 0, "a bulk buffer without room");
+                    let (ours, rest) = bytes.split_at(spare.min(bulk.missing).min(bytes.len()));
+                    bulk.buffer.extend_from_slice(ours);
+                    bytes = rest;
+                    self.protocol.handle_bulk(clock(now), intake);
+                }
+                None => {
+                    self.kept.extend_from_slice(bytes);
+                    bytes = &[];
+                    let used = self.protocol.handle_received(&self.kept, clock(now), intake);
+                    self.kept.drain(..used);
+                }
+            }
+            if asked.is_some() {
+                self.refused = asked;
+            }
+            self.settle();
+            if bytes.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Up to `pipes.write` bytes of what it wants to write.
+    pub fn transmit(&mut self, pipes: &Pipes, now: Time) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        self.protocol.lend(&mut buffer);
+        let mut slices = [IoSlice::new(&[]); 64];
+        let filled = self.protocol.poll_transmit(clock(now), &mut slices[..pipes.slices]);
+        let mut bytes: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
+        assert!(slices[..filled].iter().all(|slice| !slice.is_empty()), "an empty slice");
+        bytes.truncate(pipes.write);
+        if !bytes.is_empty() {
+            self.protocol.handle_sent(bytes.len(), now);
+        }
+        self.protocol.reclaim(&mut buffer);
+        assert!(buffer.is_empty(), "a buffer came back with bytes in it");
+        bytes
+    }
+
+    /// What it wants to write, all of it.
+    pub fn transmit_all(&mut self, now: Time) -> Vec<u8> {
+        std::iter::repeat_with(|| self.transmit(&SMOOTH, now)).take_while(|bytes| !bytes.is_empty()).flatten().collect()
+    }
+
+    pub fn disconnect(&mut self, why: LinkDown, now: Time) {
+        self.kept.clear();
+        self.protocol.handle_disconnected(why, now, &mut self.events);
+        self.settle();
+    }
+
+    /// Lets it be the time that it waits for.
+    pub fn time_out(&mut self) -> Time {
+        let now = self.protocol.poll_timeout().expect("nothing to wait for");
+        self.protocol.handle_timeout(now, &mut self.events);
+        self.settle();
+        now
+    }
+
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Message(message) => Some(message),
+            _ => None,
+        })
+    }
+
+    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|event| wanted(event)).count()
+    }
+
+    pub fn opened(&self) -> usize {
+        self.count(|event| matches!(event, Event::Open(_)))
+    }
+
+    pub fn was_reset(&self) -> bool {
+        self.events.contains(&Event::Closed { reset: true })
+    }
+
+    /// The events that are no messages, as text.
+    pub fn story(&self) -> String {
+        let told = self.events.iter().map(|event| match event {
+            Event::Fault(fault) => format!("fault: {fault}"),
+            Event::Open(peer) => format!("open {}", peer.name),
+            Event::Dial(addr) => format!("dial {addr}"),
+            Event::Message(message) => format!("message {}", message.tid),
+            other => format!("{other:?}"),
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Takes budgets back as a driver does, and checks what always holds.
+    fn settle(&mut self) {
+        let delivered: usize = self.events[self.seen..]
+            .iter()
+            .map(|event| match event {
+                Event::Message(message) => message.payload_len(),
+                _ => 0,
+            })
+            .sum();
+        self.seen = self.events.len();
+        let back = delivered as u64 + self.protocol.take_unused_admission();
+        self.balance = self.balance.checked_sub(back).expect("more given back than admitted");
+        let closed = self.events.iter().position(|event| matches!(event, Event::Closed { .. }));
+        assert!(closed.is_none_or(|at| at + 1 == self.events.len()), "after Closed: {}", self.story());
+        if self.protocol.is_closed() {
+            assert_eq!(self.protocol.poll_timeout(), None);
+            assert!(!self.protocol.has_unsent());
+        }
+    }
+
+    fn admit_refused(&mut self, now: Time) -> bool {
+        if !self.protocol.is_waiting_for_admission() {
+            self.refused = None;
+        }
+        let Some(payload) = self.refused.take() else {
+            return false;
+        };
+        self.balance += payload;
+        self.protocol.handle_admitted();
+        self.receive(&[], now);
+        true
+    }
+}
+
+impl Pair {
+    pub fn new(client: ProtocolConfig, server: ProtocolConfig) -> Self {
+        Self {
+            dialler: End::new(dialler(client)),
+            acceptor: None,
+            former: Vec::new(),
+            now: Time::ZERO,
+            pipes: SMOOTH,
+            replies: Vec::new(),
+            server: Arc::new(server),
+            wires: [Vec::new(), Vec::new()],
+            carried: [0; 2],
+        }
+    }
+
+    pub fn plain() -> Self {
+        Self::new(client_config(), server_config())
+    }
+
+    pub fn start(&mut self) {
+        self.dialler.protocol.start(self.now, &mut self.dialler.events);
+        self.connect_if_asked();
+    }
+
+    /// Started and driven until both ends are open.
+    pub fn open() -> Self {
+        let mut pair = Self::plain();
+        pair.start();
+        pair.drive();
+        assert!(pair.dialler.protocol.is_open(), "{}", pair.dialler.story());
+        pair
+    }
+
+    pub fn send(&mut self, message: Message) {
+        self.dialler.protocol.send(Outgoing::from(message));
+    }
+
+    pub fn acceptor(&mut self) -> &mut End {
+        self.acceptor.as_mut().expect("no link")
+    }
+
+    /// Moves bytes once in each direction; false if there were none.
+    pub fn step(&mut self) -> bool {
+        let Some(acceptor) = &mut self.acceptor else {
+            return false;
+        };
+        let opened = acceptor.opened();
+        let (now, pipes) = (self.now, self.pipes);
+        self.wires[0].extend(self.dialler.transmit(&pipes, now));
+        self.wires[1].extend(acceptor.transmit(&pipes, now));
+        let mut moved = false;
+        for direction in 0..2 {
+            let mut len = self.wires[direction].len().min(pipes.read);
+            let limit = pipes.cut.filter(|(at, _)| *at == direction && self.former.is_empty());
+            if let Some((_, limit)) = limit {
+                len = len.min(limit - self.carried[direction]);
+            }
+            let bytes: Vec<u8> = self.wires[direction].drain(..len).collect();
+            moved |= len > 0;
+            self.carried[direction] += len;
+            let end = if direction == 0 { &mut *acceptor } else { &mut self.dialler };
+            end.receive(&bytes, now);
+            moved |= end.admit_refused(now);
+            if limit.is_some_and(|(_, limit)| self.carried[direction] == limit) {
+                self.cut();
+                return true;
+            }
+        }
+        if acceptor.opened() > opened {
+            self.replies.iter().cloned().for_each(|reply| acceptor.protocol.send(reply.into()));
+        }
+        self.collect_closed();
+        moved
+    }
+
+    /// Until nothing moves and nobody waits but for idleness.
+    pub fn drive(&mut self) {
+        for _ in 0..2_000_000 {
+            if self.step() {
+                continue;
+            }
+            let ends = std::iter::once(&mut self.dialler).chain(&mut self.acceptor);
+            let waiting = ends.filter(|end| !end.protocol.is_open() && !end.protocol.is_closed());
+            let next = waiting.min_by_key(|end| end.protocol.poll_timeout().expect("no timer"));
+            let Some(end) = next else {
+                return;
+            };
+            self.now = end.time_out();
+            self.collect_closed();
+            self.connect_if_asked();
+        }
+        panic!("it never comes to rest: {}", self.dialler.story());
+    }
+
+    /// The link breaks now.
+    pub fn cut(&mut self) {
+        self.dialler.disconnect(LinkDown::Eof, self.now);
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.disconnect(LinkDown::Eof, self.now);
+        }
+        self.collect_closed();
+    }
+
+    /// An end that closed its socket is noticed by the other.
+    fn collect_closed(&mut self) {
+        let Some(acceptor) = &mut self.acceptor else {
+            return;
+        };
+        let dialler_gone = matches!(self.dialler.protocol.state_name(), "BACKOFF" | "CLOSED");
+        if dialler_gone || acceptor.protocol.is_closed() {
+            acceptor.disconnect(LinkDown::Eof, self.now);
+            self.dialler.disconnect(LinkDown::Eof, self.now);
+            self.former.extend(self.acceptor.take());
+            self.wires.iter_mut().for_each(Vec::clear);
+        }
+    }
+
+    /// Answers a Dial.
+    fn connect_if_asked(&mut self) {
+        if self.dialler.protocol.state_name() != "START_CONNECT" {
+            return;
+        }
+        self.dialler.protocol.handle_connected(self.now);
+        let from = CLIENT_SOCKET.parse().unwrap();
+        let protocol = Protocol::accept(self.server.clone(), addrs(SERVER), from, self.now);
+        let mut acceptor = End::new(protocol);
+        acceptor.refuse = self.dialler.refuse;
+        self.acceptor = Some(acceptor);
+    }
+}
+
+pub fn message(tid: u64, front: usize, middle: usize, data: usize) -> Message {
+    let segment = |len: usize, salt: usize| {
+        let bytes: Vec<u8> = (0..len).map(|at| (at * 31 + salt + tid as usize) as u8).collect();
+        bytes::Bytes::from(bytes).into()
+    };
+    Message {
+        tid,
+        front: segment(front, 1),
+        middle: segment(middle, 2),
+        data: segment(data, 3),
+        ..Message::new(1000)
+    }
+}
+
+pub fn server_addr() -> EntityAddr {
+    SERVER.parse().unwrap()
+}
+
+pub const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
