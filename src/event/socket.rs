@@ -3,7 +3,7 @@
 //! Every descriptor is close-on-exec, and no write raises SIGPIPE.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::buffer::spare_capacity;
@@ -135,16 +135,6 @@ impl ConnectedSocket {
     /// Our end.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         inet(&self.0.local_addr()?)
-    }
-
-    /// The other end.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        inet(&self.0.peer_addr()?)
-    }
-
-    /// Ends both directions. A socket that is down already may say so; nobody minds.
-    pub fn shutdown(&self) {
-        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 

@@ -14,7 +14,7 @@ use super::lifecycle::Lifecycle;
 use super::options::Options;
 use super::shard::Shard;
 use super::throttle::Throttle;
-use crate::event::{SocketOptions, Worker};
+use crate::event::{NetworkStack, SocketOptions, Worker};
 use crate::proto::ProtocolConfig;
 use crate::types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet,
@@ -29,7 +29,7 @@ pub(crate) struct AsyncMessenger {
     name: AuthName,
     nonce: u32,
     options: Options,
-    workers: Vec<Worker<Shard>>,
+    stack: Arc<NetworkStack<Shard>>,
     lifecycle: Lifecycle,
     policies: Mutex<PolicySet>,
     /// Made from options and policies by the first call that needs it; from
@@ -51,7 +51,7 @@ impl AsyncMessenger {
         name: AuthName,
         nonce: u32,
         options: Options,
-        workers: Vec<Worker<Shard>>,
+        stack: Arc<NetworkStack<Shard>>,
     ) -> Arc<Self> {
         let blank = EntityAddr {
             kind: AddrType::Any,
@@ -64,7 +64,7 @@ impl AsyncMessenger {
             dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
             throttle: Throttle::new(options.dispatch_throttle_bytes),
             options,
-            workers,
+            stack,
             lifecycle: Lifecycle::new(),
             policies: Mutex::new(PolicySet::new(Policy::lossy_client())),
             config: OnceLock::new(),
@@ -157,7 +157,7 @@ impl AsyncMessenger {
                 return Ok(Arc::clone(known));
             }
         }
-        let worker = self.least_loaded();
+        let worker = self.stack.least_loaded();
         worker.acquire();
         let con = Connection::new(self, worker, Kind::Dialled, peer_type, addrs.clone());
         dialled.insert(addrs.clone(), Arc::clone(&con));
@@ -172,7 +172,7 @@ impl AsyncMessenger {
         let con = loopback.get_or_insert_with(|| {
             Connection::new(
                 self,
-                self.least_loaded(),
+                self.stack.least_loaded(),
                 Kind::Loopback,
                 self.name.kind,
                 self.myaddrs(),
@@ -193,10 +193,10 @@ impl AsyncMessenger {
 
     /// The worker for a connection accepted on `here`, counted already.
     pub(crate) fn worker_for_accepted<'a>(&'a self, here: &'a Worker<Shard>) -> &'a Worker<Shard> {
-        let worker = if self.options.local_listen_table {
+        let worker = if self.has_local_listen_tables() {
             here
         } else {
-            self.least_loaded()
+            self.stack.least_loaded()
         };
         worker.acquire();
         worker
@@ -267,7 +267,7 @@ impl AsyncMessenger {
         for con in lock(&self.dialled).drain().map(|(_, con)| con) {
             con.close();
         }
-        for worker in &self.workers {
+        for worker in self.stack.workers() {
             worker.dispatch_event_external(External::Shutdown(Arc::clone(self)));
         }
     }
@@ -278,7 +278,7 @@ impl AsyncMessenger {
         if !self.lifecycle.wait_for_shutdown() {
             return;
         }
-        for worker in &self.workers {
+        for worker in self.stack.workers() {
             // External events keep their order, so this one comes after
             // Shutdown. A worker that has stopped has dropped everything.
             let _ = worker.submit_to(|_, _| ());
@@ -314,8 +314,13 @@ impl AsyncMessenger {
         self.options.crc_data
     }
 
-    pub(crate) fn workers(&self) -> &[Worker<Shard>] {
-        &self.workers
+    pub(crate) fn stack(&self) -> &NetworkStack<Shard> {
+        &self.stack
+    }
+
+    /// Does every worker have listening sockets of its own?
+    pub(crate) fn has_local_listen_tables(&self) -> bool {
+        self.options.local_listen_table && self.stack.supports_local_listen_table()
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
@@ -339,11 +344,6 @@ impl AsyncMessenger {
 
     pub(crate) fn dispatch_queue(&self) -> &DispatchQueue {
         &self.dispatch_queue
-    }
-
-    fn least_loaded(&self) -> &Worker<Shard> {
-        let least = self.workers.iter().min_by_key(|worker| worker.load());
-        least.unwrap_or_else(|| unreachable!("a stack has at least one worker"))
     }
 
     /// True for our own addresses, all of them or one of them alone.

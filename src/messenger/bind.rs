@@ -120,8 +120,8 @@ fn listen(
     at: SocketAddr,
     bound: &mut Bound,
 ) -> io::Result<SocketAddr> {
-    let workers = messenger.workers();
-    let shared = messenger.options().local_listen_table && workers.len() > 1;
+    let workers = messenger.stack().workers();
+    let shared = messenger.has_local_listen_tables() && workers.len() > 1;
     let listening = if shared { workers } else { &workers[..1] };
     let options = SocketOptions {
         reuse_port: shared,

@@ -15,7 +15,7 @@ const MAX_WORKERS: u64 = 24;
 #[derive(Default)]
 pub struct Context {
     conf: Conf,
-    stack: OnceLock<NetworkStack<Shard>>,
+    stack: OnceLock<Arc<NetworkStack<Shard>>>,
     /// Held while the stack starts, so that it starts once.
     starting: Mutex<()>,
 }
@@ -50,13 +50,13 @@ impl Context {
     }
 
     /// The workers; starts them the first time.
-    pub(crate) fn stack(&self) -> Result<&NetworkStack<Shard>> {
+    pub(crate) fn stack(&self) -> Result<Arc<NetworkStack<Shard>>> {
         if let Some(stack) = self.stack.get() {
-            return Ok(stack);
+            return Ok(Arc::clone(stack));
         }
         let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stack) = self.stack.get() {
-            return Ok(stack);
+            return Ok(Arc::clone(stack));
         }
         let threads = self
             .conf
@@ -65,7 +65,7 @@ impl Context {
         let threads = usize::try_from(threads).unwrap_or(1);
         let stack = NetworkStack::start(threads, Shard::new)
             .map_err(|why| Error::io("starting the workers", &why))?;
-        Ok(self.stack.get_or_init(|| stack))
+        Ok(Arc::clone(self.stack.get_or_init(|| Arc::new(stack))))
     }
 }
 

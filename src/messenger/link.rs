@@ -8,7 +8,7 @@ use super::connection::ConnectionRef;
 use super::dispatch_queue::Item;
 use super::dispatcher::Chain;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
-use crate::proto::{Clock, Event, Intake, LinkDown, Outgoing, Protocol};
+use crate::proto::{Clock, Event, Fault, Intake, LinkDown, Outgoing, Protocol};
 use crate::types::{EntityAddr, Time};
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
@@ -391,12 +391,18 @@ impl Link {
             Event::Refused => messenger
                 .dispatch_queue()
                 .enqueue_event(&self.con, Item::Refused),
-            Event::Fault(fault) => {
-                log::warn!("{} {}: {fault}", self.con, self.protocol.state_name())
-            }
+            Event::Fault(fault) => self.report(&fault),
             Event::CloseSocket => self.close_socket(),
             Event::Closed { reset } => self.end(reset),
         }
+    }
+
+    /// One line that names peer and reason. That a peer hangs up after a
+    /// conversation is the usual end of one and no cause for concern.
+    fn report(&self, fault: &Fault) {
+        let usual = self.con.is_connected() && *fault == Fault::Link(LinkDown::Eof);
+        let level = if usual { log::Level::Debug } else { log::Level::Warn };
+        log::log!(level, "{} {}: {fault}", self.con, self.protocol.state_name());
     }
 
     fn dial_now(&mut self, addr: &EntityAddr, scratch: &mut Scratch, center: &mut EventCenter) {

@@ -46,8 +46,7 @@ impl Messenger {
             .map_err(|why| Error::invalid(format!("\"{entity}\": {why}")))?;
         let nonce = u32::try_from(nonce).map_err(|_| Error::invalid("a nonce has 32 bits"))?;
         let options = Options::read(context.conf())?;
-        let workers = context.stack()?.workers().to_vec();
-        let inner = AsyncMessenger::new(name, nonce, options, workers);
+        let inner = AsyncMessenger::new(name, nonce, options, context.stack()?);
         log::debug!("{entity} {lname}: created with nonce {nonce}");
         Ok(Arc::new(Self {
             inner,

@@ -19,8 +19,11 @@ pub enum AddrType {
 }
 
 impl AddrType {
-    const PREFIXES: [(Self, &'static str); 3] =
-        [(Self::Msgr2, "v2:"), (Self::Legacy, "v1:"), (Self::Any, "any:")];
+    const PREFIXES: [(Self, &'static str); 3] = [
+        (Self::Msgr2, "v2:"),
+        (Self::Legacy, "v1:"),
+        (Self::Any, "any:"),
+    ];
 
     /// Its number on the wire.
     pub const fn code(self) -> u32 {
@@ -58,7 +61,11 @@ pub struct EntityAddr {
 impl EntityAddr {
     /// A msgr2 address.
     pub const fn msgr2(socket: SocketAddr, nonce: u32) -> Self {
-        Self { kind: AddrType::Msgr2, nonce, socket: Some(socket) }
+        Self {
+            kind: AddrType::Msgr2,
+            nonce,
+            socket: Some(socket),
+        }
     }
 
     /// The port, 0 if none is known.
@@ -68,20 +75,29 @@ impl EntityAddr {
 
     /// True while the IP is unknown: no socket address, or the wildcard.
     pub fn is_blank_ip(&self) -> bool {
-        self.socket.is_none_or(|socket| socket.ip().is_unspecified())
+        self.socket
+            .is_none_or(|socket| socket.ip().is_unspecified())
     }
 }
 
 impl fmt::Display for EntityAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix = AddrType::PREFIXES.iter().find(|(kind, _)| *kind == self.kind);
+        let prefix = AddrType::PREFIXES
+            .iter()
+            .find(|(kind, _)| *kind == self.kind);
         let Some((_, prefix)) = prefix else {
             return f.write_str("-");
         };
         match self.socket {
             // The scope id is left out: Ceph's text form has none.
             Some(SocketAddr::V6(socket)) => {
-                write!(f, "{prefix}[{}]:{}/{}", socket.ip(), socket.port(), self.nonce)
+                write!(
+                    f,
+                    "{prefix}[{}]:{}/{}",
+                    socket.ip(),
+                    socket.port(),
+                    self.nonce
+                )
             }
             Some(socket) => write!(f, "{prefix}{socket}/{}", self.nonce),
             None => write!(f, "{prefix}:/{}", self.nonce),
@@ -111,7 +127,11 @@ impl FromStr for EntityAddr {
             "" | ":" if kind == AddrType::Any => None,
             place => Some(socket_addr(place)?),
         };
-        Ok(Self { kind, nonce, socket })
+        Ok(Self {
+            kind,
+            nonce,
+            socket,
+        })
     }
 }
 
@@ -158,7 +178,9 @@ impl FromStr for EntityAddrVec {
     /// Addresses with commas between, in brackets or bare.
     fn from_str(text: &str) -> Result<Self, ParseAddrError> {
         // `[::1]:6800` begins with a bracket too, but a vector ends with one.
-        let vector = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let vector = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
         let inner = match vector {
             Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_err() => inner,
             _ => text,
@@ -194,7 +216,8 @@ fn number<N: FromStr>(text: &str) -> Result<N, ParseAddrError> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(ParseAddrError("a port or nonce is a decimal number"));
     }
-    text.parse().map_err(|_| ParseAddrError("a port or nonce is out of range"))
+    text.parse()
+        .map_err(|_| ParseAddrError("a port or nonce is out of range"))
 }
 
 fn socket_addr(text: &str) -> Result<SocketAddr, ParseAddrError> {
@@ -207,7 +230,10 @@ fn socket_addr(text: &str) -> Result<SocketAddr, ParseAddrError> {
     let end = text.find(':').unwrap_or(text.len());
     let (ip, port) = text.split_at(end);
     let ip: Ipv4Addr = ip.parse().map_err(|_| bad_ip)?;
-    Ok(SocketAddr::new(IpAddr::V4(ip), port_after_colon(port, bad_ip)?))
+    Ok(SocketAddr::new(
+        IpAddr::V4(ip),
+        port_after_colon(port, bad_ip)?,
+    ))
 }
 
 fn port_after_colon(text: &str, bad: ParseAddrError) -> Result<u16, ParseAddrError> {
@@ -240,8 +266,14 @@ mod tests {
             ("[::1]:3300", "v2:[::1]:3300/0"),
             ("any:", "any::/0"),
             ("-", "-"),
-            ("[v2:10.0.0.1:3300,v1:10.0.0.1:6789]", "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]"),
-            ("v2:10.0.0.1:1,v1:10.0.0.1:2", "[v2:10.0.0.1:1/0,v1:10.0.0.1:2/0]"),
+            (
+                "[v2:10.0.0.1:3300,v1:10.0.0.1:6789]",
+                "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]",
+            ),
+            (
+                "v2:10.0.0.1:1,v1:10.0.0.1:2",
+                "[v2:10.0.0.1:1/0,v1:10.0.0.1:2/0]",
+            ),
             ("[v2:[::1]:1,v1:[::1]:2]", "[v2:[::1]:1/0,v1:[::1]:2/0]"),
             ("[v2:10.0.0.1:3300]", "v2:10.0.0.1:3300/0"),
         ] {
@@ -253,18 +285,45 @@ mod tests {
     #[test]
     fn malformed_addresses_are_refused() {
         for text in [
-            "", "v2:", "v2:localhost:1", "v3:1.2.3.4:5", "1.2.3.4:", "1.2.3.4:99999",
-            "1.2.3.4:+5", "1.2.3.4:5/", "1.2.3.4:5/4294967296", "::1:6800", "[::1:6800",
-            "[v2:1.2.3.4:5", "[]", "v2:1.2.3.4:5,", "1.2.3:5", "v2:[1.2.3.4]:5", "1.2.3.4:5/-1",
+            "",
+            "v2:",
+            "v2:localhost:1",
+            "v3:1.2.3.4:5",
+            "1.2.3.4:",
+            "1.2.3.4:99999",
+            "1.2.3.4:+5",
+            "1.2.3.4:5/",
+            "1.2.3.4:5/4294967296",
+            "::1:6800",
+            "[::1:6800",
+            "[v2:1.2.3.4:5",
+            "[]",
+            "v2:1.2.3.4:5,",
+            "1.2.3:5",
+            "v2:[1.2.3.4]:5",
+            "1.2.3.4:5/-1",
         ] {
-            assert!(parsed(text).starts_with("error: "), "{text} -> {}", parsed(text));
+            assert!(
+                parsed(text).starts_with("error: "),
+                "{text} -> {}",
+                parsed(text)
+            );
         }
     }
 
     #[test]
     fn an_unknown_ip_is_blank_and_a_loopback_is_not() {
-        for (text, blank) in [("any:", true), ("0.0.0.0:5", true), ("[::]:5", true), ("127.0.0.1:5", false)] {
-            assert_eq!(text.parse::<EntityAddr>().unwrap().is_blank_ip(), blank, "{text}");
+        for (text, blank) in [
+            ("any:", true),
+            ("0.0.0.0:5", true),
+            ("[::]:5", true),
+            ("127.0.0.1:5", false),
+        ] {
+            assert_eq!(
+                text.parse::<EntityAddr>().unwrap().is_blank_ip(),
+                blank,
+                "{text}"
+            );
         }
     }
 }

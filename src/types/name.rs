@@ -93,7 +93,10 @@ pub struct AuthName {
 impl AuthName {
     /// The wire name that goes with it: its number if the id is one, else -1.
     pub fn entity_name(&self) -> EntityName {
-        EntityName::new(self.kind, self.id.parse().ok().filter(|n| *n >= 0).unwrap_or(-1))
+        EntityName::new(
+            self.kind,
+            self.id.parse().ok().filter(|n| *n >= 0).unwrap_or(-1),
+        )
     }
 }
 
@@ -108,7 +111,10 @@ impl FromStr for AuthName {
         if (id.is_empty() && *kind != EntityType::MON) || id.len() > 255 {
             return Err(ParseNameError);
         }
-        Ok(Self { kind: *kind, id: id.to_owned() })
+        Ok(Self {
+            kind: *kind,
+            id: id.to_owned(),
+        })
     }
 }
 
@@ -150,7 +156,14 @@ mod tests {
     #[test]
     fn a_numeric_id_is_the_entity_number_and_any_other_is_unknown() {
         assert_eq!("osd.7".parse::<AuthName>().unwrap().entity_name().num, 7);
-        assert_eq!("client.admin".parse::<AuthName>().unwrap().entity_name().num, -1);
+        assert_eq!(
+            "client.admin"
+                .parse::<AuthName>()
+                .unwrap()
+                .entity_name()
+                .num,
+            -1
+        );
     }
 
     #[test]

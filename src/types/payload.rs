@@ -76,7 +76,9 @@ impl Payload {
     pub fn contiguous(&mut self) -> &Bytes {
         if let Pieces::Many(pieces) = &self.0 {
             let mut joined = BytesMut::with_capacity(self.len());
-            pieces.iter().for_each(|piece| joined.extend_from_slice(piece));
+            pieces
+                .iter()
+                .for_each(|piece| joined.extend_from_slice(piece));
             self.0 = Pieces::One(joined.freeze());
         }
         match &self.0 {

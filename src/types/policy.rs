@@ -24,7 +24,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    const fn preset(lossy: bool, server: bool, standby: bool, resetcheck: bool, register: bool) -> Self {
+    const fn preset(
+        lossy: bool,
+        server: bool,
+        standby: bool,
+        resetcheck: bool,
+        register: bool,
+    ) -> Self {
         Self {
             lossy,
             server,
@@ -82,7 +88,10 @@ pub struct PolicySet {
 impl PolicySet {
     /// The same policy for every peer.
     pub const fn new(default: Policy) -> Self {
-        Self { default, by_type: Vec::new() }
+        Self {
+            default,
+            by_type: Vec::new(),
+        }
     }
 
     /// Sets the policy for peers without one of their own.

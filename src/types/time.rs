@@ -85,6 +85,9 @@ mod tests {
 
     #[test]
     fn adding_past_the_end_saturates() {
-        assert_eq!(Time::from_nanos(7) + Duration::MAX, Time::from_nanos(u64::MAX));
+        assert_eq!(
+            Time::from_nanos(7) + Duration::MAX,
+            Time::from_nanos(u64::MAX)
+        );
     }
 }

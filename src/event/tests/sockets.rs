@@ -70,7 +70,6 @@ fn a_worker_listens_accepts_and_echoes_over_both_families() {
         let bound = listen(&rig, 0, addr, options());
         let clients = [(); 5].map(|()| connect(bound));
         for client in &clients {
-            assert_eq!(client.peer_addr().unwrap(), bound);
             write(client, b"there and back").unwrap();
         }
         for client in &clients {
@@ -207,11 +206,10 @@ fn more_slices_than_the_system_takes_are_written_in_part() {
 }
 
 #[test]
-fn a_shutdown_ends_the_stream_for_the_peer() {
+fn a_dropped_socket_ends_the_stream_for_the_peer() {
     let (dialler, accepted) = pair();
     write(&dialler, b"bye").unwrap();
-    dialler.shutdown();
-    dialler.shutdown();
+    drop(dialler);
     assert_eq!(read_exact(&accepted, 3), b"bye");
     await_ready(&accepted, PollFlags::IN);
     assert_eq!(
