@@ -1,1 +1,306 @@
-//! Placeholder
+//! Every way a handshake can go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::proto::{ConMode, Event, LinkDown, Protocol, ProtocolConfig};
+use crate::types::{EntityAddrVec, EntityType, Policy, Time};
+
+use super::pair::{
+    addrs, client_config, clock, config, dialler, message, seconds, server_addr, server_config,
+    End, Pair, CLIENT_SOCKET, SERVER,
+};
+
+fn story(client: ProtocolConfig, server: ProtocolConfig) -> (String, String) {
+    let mut pair = Pair::new(client, server);
+    pair.start();
+    while pair.step() {}
+    let acceptor = pair.former.first().or(pair.acceptor.as_ref()).unwrap();
+    (pair.dialler.story(), acceptor.story())
+}
+
+const GIVEN_UP: &str = "CloseSocket; Closed { reset: true }";
+
+#[test]
+fn both_ends_open_and_know_each_other() {
+    let mut pair = Pair::open();
+    let peer = |end: &End| {
+        let open = end.events.iter().find_map(|event| match event {
+            Event::Open(peer) => Some(peer.clone()),
+            _ => None,
+        });
+        open.unwrap()
+    };
+    let server = peer(&pair.dialler);
+    assert_eq!((server.name.to_string(), server.addrs), ("osd.3".to_owned(), addrs(SERVER)));
+    assert_eq!((server.mode, server.lossy), (ConMode::Crc, true));
+    let client = peer(pair.acceptor());
+    assert_eq!(client.name.to_string(), "client.?");
+    assert_eq!(client.addrs, addrs("any:10.0.0.2:0/5"), "the address it has learned");
+    assert_eq!(client.features, server.features);
+    assert_eq!(pair.dialler.protocol.state_name(), "READY");
+}
+
+#[test]
+fn the_own_address_is_learned_only_if_wanted_and_unknown() {
+    let learned = |local: &str, learn: bool| {
+        let mut settings = client_config();
+        settings.learn_addr = learn;
+        let mut pair = Pair::new(client_config(), server_config());
+        let protocol =
+            Protocol::connect(Arc::new(settings), addrs(local), EntityType::OSD, addrs(SERVER));
+        pair.dialler = End::new(protocol);
+        pair.start();
+        pair.drive();
+        let event = pair.dialler.events.iter().find_map(|event| match event {
+            Event::Learned(addr) => Some(addr.to_string()),
+            _ => None,
+        });
+        event.unwrap_or_default()
+    };
+    assert_eq!(learned("any:/5", true), "any:10.0.0.2:0/5");
+    assert_eq!(learned("v2:0.0.0.0:6801/9", true), "v2:10.0.0.2:6801/9");
+    assert_eq!(learned("any:/5", false), "");
+    assert_eq!(learned("any:10.9.9.9:0/5", true), "");
+}
+
+#[test]
+fn an_acceptor_on_the_wildcard_is_whatever_address_was_dialled() {
+    for (local, opens) in [
+        ("v2:0.0.0.0:6800/7", true),
+        ("[v2:0.0.0.0:6800/7,v1:0.0.0.0:6801/7]", true),
+        ("v2:10.0.0.1:6800/7", true),
+        ("v2:10.0.0.9:6800/7", false),
+        ("v2:0.0.0.0:6801/7", false),
+        ("v2:0.0.0.0:6800/8", false),
+        ("v1:0.0.0.0:6800/7", false),
+    ] {
+        let mut pair = Pair::plain();
+        pair.start();
+        let from = CLIENT_SOCKET.parse().unwrap();
+        let server = Arc::new(server_config());
+        pair.acceptor = Some(End::new(Protocol::accept(server, addrs(local), from, Time::ZERO)));
+        while pair.step() {}
+        assert_eq!(pair.dialler.opened() == 1, opens, "{local}: {}", pair.dialler.story());
+        if !opens {
+            let why = format!("fault: peer wants {SERVER}, which is not us; CloseSocket");
+            assert!(pair.former[0].story().starts_with(&why), "{}", pair.former[0].story());
+        }
+    }
+}
+
+#[test]
+fn a_failed_attempt_is_followed_by_longer_and_longer_pauses() {
+    let mut end = End::new(dialler(client_config()));
+    end.protocol.start(Time::ZERO, &mut end.events);
+    let mut now = Time::ZERO;
+    for pause in [200, 400, 800, 1600, 3200, 6400, 12_800, 15_000, 15_000] {
+        end.disconnect(LinkDown::Refused, now);
+        assert_eq!(end.protocol.state_name(), "BACKOFF");
+        let due = now + Duration::from_millis(pause);
+        assert_eq!(end.protocol.poll_timeout(), Some(due));
+        now = end.time_out();
+        assert_eq!(end.events.last(), Some(&Event::Dial(server_addr())));
+    }
+    assert_eq!(end.count(|event| *event == Event::Refused), 9);
+    let first = "dial v2:10.0.0.1:6800/7; Refused; fault: connection refused; CloseSocket; dial";
+    assert!(end.story().starts_with(first));
+}
+
+#[test]
+fn a_dial_that_is_never_answered_is_given_up_in_time_and_tried_again() {
+    let mut end = End::new(dialler(client_config()));
+    end.protocol.start(Time::ZERO, &mut end.events);
+    assert_eq!(end.time_out(), Time::ZERO + seconds(10));
+    end.time_out();
+    end.protocol.handle_connected(Time::ZERO + seconds(11));
+    assert_eq!(end.protocol.state_name(), "BANNER_CONNECTING");
+    let due = Time::ZERO + seconds(20) + Duration::from_millis(200);
+    assert_eq!(end.time_out(), due, "the time runs from the dial on");
+    assert_eq!(end.count(|event| matches!(event, Event::Fault(_))), 2);
+}
+
+#[test]
+fn messages_queued_before_a_lost_attempt_go_out_on_the_next() {
+    let mut pair = Pair::plain();
+    pair.send(message(1, 10, 0, 0));
+    pair.start();
+    pair.step();
+    pair.cut();
+    pair.drive();
+    assert_eq!(pair.acceptor().messages().count(), 1);
+}
+
+#[test]
+fn a_peer_of_another_type_is_given_up() {
+    let (dialler, _) = story(client_config(), config("mds.3", Policy::stateless_server()));
+    let told = format!("fault: dialled a osd, but a mds answered; {GIVEN_UP}");
+    assert!(dialler.ends_with(&told), "{dialler}");
+}
+
+#[test]
+fn a_missing_banner_feature_ends_both_ends() {
+    let needs = |mut settings: ProtocolConfig, bit: u64| {
+        settings.msgr2_supported |= bit;
+        settings.msgr2_required = bit;
+        settings
+    };
+    let (dialler, acceptor) = story(needs(client_config(), 2), server_config());
+    assert!(dialler.ends_with(&format!("fault: peer lacks msgr2 features 0x2; {GIVEN_UP}")));
+    assert!(acceptor.ends_with("msgr2 features 0x2; CloseSocket; Closed { reset: false }"));
+    let (dialler, _) = story(client_config(), needs(server_config(), 2));
+    assert!(dialler.ends_with(&format!("fault: peer requires msgr2 features 0x2; {GIVEN_UP}")));
+}
+
+#[test]
+fn a_missing_feature_is_named_and_the_dialler_tries_again_later() {
+    let mut policy = Policy::stateless_server();
+    policy.features_required = 1 << 62;
+    let (dialler, acceptor) = story(client_config(), config("osd.3", policy));
+    let told = "fault: peer requires features 0x4000000000000000; CloseSocket";
+    assert!(dialler.ends_with(told), "{dialler}");
+    assert!(!acceptor.contains("open"));
+}
+
+#[test]
+fn without_mode_crc_there_is_no_authentication() {
+    let mut secure = client_config();
+    secure.modes.client = vec![ConMode::Secure];
+    let (dialler, _) = story(secure, server_config());
+    let told = format!("fault: no connection mode allowed that goes with auth none; {GIVEN_UP}");
+    assert!(dialler.ends_with(&told), "{dialler}");
+
+    let mut secure = server_config();
+    secure.modes.service = vec![ConMode::Secure];
+    let (dialler, _) = story(client_config(), secure);
+    let told = format!("fault: peer refused auth none with error -95; {GIVEN_UP}");
+    assert!(dialler.ends_with(&told), "{dialler}");
+}
+
+#[test]
+fn a_peer_without_a_msgr2_address_cannot_be_dialled() {
+    for peer in [EntityAddrVec::default(), addrs("v1:10.0.0.1:6789")] {
+        let local = addrs("any:/5");
+        let protocol = Protocol::connect(Arc::new(client_config()), local, EntityType::MON, peer);
+        let mut end = End::new(protocol);
+        end.protocol.start(Time::ZERO, &mut end.events);
+        assert_eq!(end.story(), format!("fault: peer has no msgr2 address; {GIVEN_UP}"));
+    }
+}
+
+/// A control frame of msgr2.1.
+fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![tag, 1];
+    bytes.extend((payload.len() as u32).to_le_bytes());
+    bytes.extend([8, 0]);
+    bytes.resize(28, 0);
+    bytes.extend((!crc32c::crc32c_append(u32::MAX, &bytes)).to_le_bytes());
+    bytes.extend(payload);
+    bytes.extend((!crc32c::crc32c(payload)).to_le_bytes());
+    bytes
+}
+
+/// An acceptor that has answered the first frames of a real dialler.
+fn acceptor_after(frames: usize) -> (End, Vec<Vec<u8>>) {
+    let mut dialler = End::new(dialler(client_config()));
+    dialler.protocol.start(Time::ZERO, &mut dialler.events);
+    dialler.protocol.handle_connected(Time::ZERO);
+    let mut acceptor = End::new(super::pair::acceptor(server_config()));
+    let mut frames_sent = Vec::new();
+    for _ in 0..frames {
+        let bytes = dialler.transmit_all(Time::ZERO);
+        acceptor.receive(&bytes, Time::ZERO);
+        frames_sent.push(bytes);
+        let bytes = acceptor.transmit_all(Time::ZERO);
+        dialler.receive(&bytes, Time::ZERO);
+    }
+    (acceptor, frames_sent)
+}
+
+#[test]
+fn a_reconnect_is_answered_with_a_reset_and_a_new_session_may_follow() {
+    let (mut acceptor, _) = acceptor_after(4);
+    assert_eq!(acceptor.protocol.state_name(), "SESSION_ACCEPTING");
+    let mut reconnect = vec![2, 0, 0, 0, 0];
+    reconnect.extend([0; 40]);
+    acceptor.receive(&frame(11, &reconnect), Time::ZERO);
+    assert_eq!(acceptor.transmit_all(Time::ZERO), frame(12, &[1]));
+    assert_eq!(acceptor.protocol.state_name(), "SESSION_ACCEPTING");
+    assert_eq!(acceptor.story(), "");
+}
+
+#[test]
+fn bad_credentials_are_declined_and_after_eight_tries_the_link_ends() {
+    let (mut acceptor, _) = acceptor_after(2);
+    assert_eq!(acceptor.protocol.state_name(), "AUTH_ACCEPTING");
+    // Method none, modes [crc], a payload that asks for nothing known.
+    let request = [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9];
+    let declined = [1, 0, 0, 0, 0xf3, 0xff, 0xff, 0xff, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0];
+    for _ in 0..7 {
+        acceptor.receive(&frame(2, &request), Time::ZERO);
+        assert_eq!(acceptor.transmit_all(Time::ZERO), frame(3, &declined));
+    }
+    acceptor.receive(&frame(2, &request), Time::ZERO);
+    assert!(acceptor.story().starts_with("fault: too many authentication attempts"));
+}
+
+#[test]
+fn an_empty_claim_is_enough_for_an_acceptor() {
+    let (mut acceptor, _) = acceptor_after(2);
+    let request = [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    acceptor.receive(&frame(2, &request), Time::ZERO);
+    assert_eq!(acceptor.protocol.state_name(), "AUTH_ACCEPTING_SIGN");
+    let mut proof = [0; 32];
+    proof[31] = 1;
+    acceptor.receive(&frame(7, &proof), Time::ZERO);
+    assert!(acceptor.story().starts_with("fault: wrong authentication signature"));
+}
+
+#[test]
+fn a_handshake_of_65_frames_or_of_more_than_64_kib_is_none() {
+    let why = "fault: handshake without an end; CloseSocket; Closed { reset: false }";
+    let mut reconnect = vec![2, 0, 0, 0, 0];
+    reconnect.extend([0; 40]);
+    let (mut acceptor, _) = acceptor_after(4);
+    // HELLO, AUTH_REQUEST and AUTH_SIGNATURE are three.
+    for _ in 4..=64 {
+        acceptor.receive(&frame(11, &reconnect), Time::ZERO);
+    }
+    assert_eq!(acceptor.story(), "");
+    acceptor.receive(&frame(11, &reconnect), Time::ZERO);
+    assert_eq!(acceptor.story(), why);
+
+    let (mut acceptor, _) = acceptor_after(2);
+    let mut request = vec![4, 0, 0, 0, 0, 0, 0, 0];
+    request.extend(16_000_u32.to_le_bytes());
+    request.resize(request.len() + 16_000, 0);
+    for _ in 0..4 {
+        acceptor.receive(&frame(2, &request), Time::ZERO);
+    }
+    assert_eq!(acceptor.story(), "");
+    acceptor.receive(&frame(2, &request), Time::ZERO);
+    assert_eq!(acceptor.story(), why);
+}
+
+#[test]
+fn a_dialler_told_to_wait_comes_back_after_the_longest_pause() {
+    let mut pair = Pair::plain();
+    pair.start();
+    while pair.dialler.protocol.state_name() != "SESSION_CONNECTING" {
+        assert!(pair.step());
+    }
+    let wait = &frame(16, b"")[..32];
+    pair.dialler.receive(wait, Time::ZERO);
+    assert!(pair.dialler.story().ends_with("fault: peer said to wait; CloseSocket"));
+    assert_eq!(pair.dialler.protocol.poll_timeout(), Some(Time::ZERO + seconds(15)));
+}
+
+#[test]
+fn a_dialler_ignores_input_while_it_has_no_link() {
+    let mut end = End::new(dialler(client_config()));
+    assert_eq!(end.protocol.poll_timeout(), None);
+    end.receive(b"whatever", Time::ZERO);
+    end.disconnect(LinkDown::Eof, Time::ZERO);
+    assert_eq!(end.protocol.poll_transmit(clock(Time::ZERO), &mut []), 0);
+    assert!(end.events.is_empty());
+}

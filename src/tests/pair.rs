@@ -1,5 +1,6 @@
 //! Two protocols, two byte pipes and a virtual clock.
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub struct Pair {
     pub replies: Vec<Message>,
     server: Arc<ProtocolConfig>,
     /// Under way to the acceptor and to the dialler.
-    wires: [Vec<u8>; 2],
+    wires: [VecDeque<u8>; 2],
     /// Bytes that arrived on the first link.
     pub carried: [usize; 2],
 }
@@ -173,18 +174,13 @@ impl End {
         let mut buffer = Vec::new();
         self.protocol.lend(&mut buffer);
         let mut slices = [IoSlice::new(&[]); 64];
-        let filled = self
-            .protocol
-            .poll_transmit(clock(now), &mut slices[..pipes.slices]);
-        let mut bytes: Vec<u8> = slices[..filled]
-            .iter()
-            .flat_map(|slice| slice.to_vec())
-            .collect();
-        assert!(
-            slices[..filled].iter().all(|slice| !slice.is_empty()),
-            "an empty slice"
-        );
-        bytes.truncate(pipes.write);
+        let filled = self.protocol.poll_transmit(clock(now), &mut slices[..pipes.slices]);
+        assert!(slices[..filled].iter().all(|slice| !slice.is_empty()), "an empty slice");
+        let mut bytes = Vec::new();
+        for slice in &slices[..filled] {
+            let len = slice.len().min(pipes.write - bytes.len());
+            bytes.extend_from_slice(&slice[..len]);
+        }
         if !bytes.is_empty() {
             self.protocol.handle_sent(bytes.len(), now);
         }
@@ -301,7 +297,7 @@ impl Pair {
             pipes: SMOOTH,
             replies: Vec::new(),
             server: Arc::new(server),
-            wires: [Vec::new(), Vec::new()],
+            wires: [VecDeque::new(), VecDeque::new()],
             carried: [0; 2],
         }
     }
@@ -415,7 +411,7 @@ impl Pair {
             acceptor.disconnect(LinkDown::Eof, self.now);
             self.dialler.disconnect(LinkDown::Eof, self.now);
             self.former.extend(self.acceptor.take());
-            self.wires.iter_mut().for_each(Vec::clear);
+            self.wires.iter_mut().for_each(VecDeque::clear);
         }
     }
 
