@@ -18,6 +18,7 @@
 #include "perf.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,30 +36,39 @@ struct job {
     msgr_messenger *messenger;
     msgr_conn *conn;
     pthread_t thread;
-    pthread_mutex_t lock;    /* guards what follows */
+    atomic_ulong inflight;
+    atomic_bool connected, lost;
+    atomic_bool waiting;     /* the thread sleeps, or is about to: whoever clears it rings */
+    pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned long inflight;
-    bool connected, lost;
 };
 
-static void set_flag(struct job *job, bool *flag) {
+/* Wakes the job's thread once per sleep; costs nothing while it is busy. */
+static void wake(struct job *job) {
+    if (!atomic_load(&job->waiting) || !atomic_exchange(&job->waiting, false))
+        return;
     pthread_mutex_lock(&job->lock);
-    *flag = true;
-    pthread_mutex_unlock(&job->lock);
     pthread_cond_signal(&job->changed);
+    pthread_mutex_unlock(&job->lock);
+}
+
+static bool must_wait(struct job *job, unsigned long limit) {
+    return atomic_load(&job->inflight) > limit && !atomic_load(&job->lost);
 }
 
 static void handle_fast_connect(void *user, msgr_conn *conn) {
     struct job *job = user;
     (void)conn;
-    set_flag(job, &job->connected);
+    atomic_store(&job->connected, true);
+    wake(job);
 }
 
 /* A lossy connection is not repaired: the requests in flight are gone. */
 static int handle_reset(void *user, msgr_conn *conn) {
     struct job *job = user;
     (void)conn;
-    set_flag(job, &job->lost);
+    atomic_store(&job->lost, true);
+    wake(job);
     return 1;
 }
 
@@ -71,32 +81,36 @@ static int can_fast_dispatch(void *user, const msgr_msg *msg) {
 static int fast_dispatch(void *user, msgr_msg *msg) {
     struct job *job = user;
     msgr_msg_unref(msg);
-    pthread_mutex_lock(&job->lock);
-    job->inflight--;
-    pthread_mutex_unlock(&job->lock);
-    pthread_cond_signal(&job->changed);
+    atomic_fetch_sub(&job->inflight, 1);
+    wake(job);
     return 1;
 }
 
-/* Waits until at most `limit` requests are in flight; false if the connection was lost. */
-static bool wait_for_replies(struct job *job, unsigned long limit, unsigned long about_to_send) {
+/*
+ * Sleeps until at most `limit` requests are in flight or the connection is lost. The
+ * flag goes up before the last look at the count, and wake() looks at the flag after
+ * changing the count, so one of the two sees the other.
+ */
+static void wait_for_replies(struct job *job, unsigned long limit) {
+    if (!must_wait(job, limit))
+        return;
     pthread_mutex_lock(&job->lock);
-    while (job->inflight > limit && !job->lost)
-        pthread_cond_wait(&job->changed, &job->lock);
-    job->inflight += about_to_send;
-    bool ok = !job->lost;
+    for (;;) {
+        atomic_store(&job->waiting, true);
+        if (!must_wait(job, limit))
+            break;
+        while (atomic_load(&job->waiting))
+            pthread_cond_wait(&job->changed, &job->lock);
+    }
+    atomic_store(&job->waiting, false);
     pthread_mutex_unlock(&job->lock);
-    return ok;
 }
-
-/* The data outlives every message, so there is nothing to free with one of them. */
-static void keep(void *arg) { (void)arg; }
 
 static msgr_msg *create_request(const struct options *options, unsigned long tid) {
     msgr_msg *msg = create_msg(MSG_OSD_OP, REQUEST_FRONT);
     msgr_msg_set_tid(msg, tid);
-    if (options->msg_len > 0)
-        must("msgr_msg_append", msgr_msg_append(msg, MSGR_DATA, options->data, options->msg_len, keep, NULL));
+    if (options->msg_len > 0) /* without a free function: the data outlives every message */
+        must("msgr_msg_append", msgr_msg_append(msg, MSGR_DATA, options->data, options->msg_len, NULL, NULL));
     return msg;
 }
 
@@ -104,12 +118,14 @@ static void *run_job(void *user) {
     struct job *job = user;
     const struct options *options = job->options;
     for (unsigned long i = 0; i < options->ios; i++) {
-        if (!wait_for_replies(job, options->concurrency, 1))
-            return NULL;
+        wait_for_replies(job, options->concurrency);
+        if (atomic_load(&job->lost))
+            break;
+        atomic_fetch_add(&job->inflight, 1);
         (void)msgr_send(job->conn, create_request(options, i + 1)); /* a failure shows as a reset */
         think(options->think_us);
     }
-    wait_for_replies(job, 0, 0);
+    wait_for_replies(job, 0);
     return NULL;
 }
 
@@ -145,10 +161,12 @@ static void wait_until_connected(struct job *job) {
     deadline.tv_sec += CONNECT_SECONDS;
     int err = 0;
     pthread_mutex_lock(&job->lock);
-    while (!job->connected && !job->lost && err == 0)
+    atomic_store(&job->waiting, true);
+    while (!atomic_load(&job->connected) && !atomic_load(&job->lost) && err == 0)
         err = pthread_cond_timedwait(&job->changed, &job->lock, &deadline);
-    bool ok = job->connected && !job->lost;
+    atomic_store(&job->waiting, false);
     pthread_mutex_unlock(&job->lock);
+    bool ok = atomic_load(&job->connected) && !atomic_load(&job->lost);
     if (!ok)
         die(job->options->addr, err != 0 ? "no connection within 10 seconds" : "connection lost");
 }

@@ -25,7 +25,7 @@ struct pool {
     pthread_cond_t not_empty;
     msgr_msg **ring;            /* `len` requests from index `head`, wrapping at `capacity` */
     size_t capacity, head, len;
-    unsigned long idle;         /* threads that sleep in pool_get */
+    unsigned long idle;         /* threads that sleep in pool_get and have not been rung for */
     bool stopping;
     unsigned long think_us;
     unsigned long thread_count;
@@ -60,6 +60,7 @@ static void pool_put(struct pool *pool, msgr_msg *request) {
         pool_grow(pool);
     pool->ring[(pool->head + pool->len++) % pool->capacity] = request;
     bool wake = pool->idle > 0;
+    pool->idle -= wake;
     pthread_mutex_unlock(&pool->lock);
     if (wake)
         pthread_cond_signal(&pool->not_empty);
@@ -69,10 +70,10 @@ static void pool_put(struct pool *pool, msgr_msg *request) {
 static msgr_msg *pool_get(struct pool *pool) {
     msgr_msg *request = NULL;
     pthread_mutex_lock(&pool->lock);
-    pool->idle++;
-    while (pool->len == 0 && !pool->stopping)
+    while (pool->len == 0 && !pool->stopping) {
+        pool->idle++; /* pool_put takes it back when it rings */
         pthread_cond_wait(&pool->not_empty, &pool->lock);
-    pool->idle--;
+    }
     if (pool->len > 0) {
         request = pool->ring[pool->head];
         pool->head = (pool->head + 1) % pool->capacity;
