@@ -1,0 +1,64 @@
+#!/bin/sh
+# Every check of the project, run by `make check`, which sets the variables used below.
+# Ends with the line "N passed, N failed" and fails if one has failed.
+#
+# A check whose tools are missing is skipped with a line that says so; with CI=true in the
+# environment it fails instead.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+passed=0
+failed=0
+skipped=
+broken=
+
+step() { # step NAME COMMAND...
+    name=$1
+    shift
+    printf '\n== %s\n' "$name"
+    begin=$(date +%s)
+    if "$@" </dev/null; then
+        passed=$((passed + 1))
+        echo "-- $name: passed in $(($(date +%s) - begin)) s"
+    else
+        failed=$((failed + 1))
+        broken="$broken, $name"
+        echo "-- $name: FAILED"
+    fi
+}
+
+needs() { # needs "TOOLS" NAME COMMAND...: the step, if all tools are there
+    lacking=
+    for tool in $1; do
+        command -v "$tool" >/dev/null 2>&1 || lacking="$lacking $tool"
+    done
+    shift
+    if [ -z "$lacking" ]; then
+        step "$@"
+    elif [ "${CI:-}" = true ]; then
+        step "$1" sh -c "echo 'missing:$lacking'; exit 1"
+    else
+        printf '\n== %s\n-- %s: skipped, missing:%s\n' "$1" "$1" "$lacking"
+        skipped="$skipped, $1"
+    fi
+}
+
+sh tests/packages.sh
+
+step 'format' $CARGO fmt --check
+step 'clippy' $CARGO clippy -q --locked --all-targets -- -D warnings
+# The monitor and the header have steps of their own.
+step 'cargo test' $CARGO test -q --locked -- --skip monitor --skip mon_map --skip header
+step 'header' $CARGO test -q --locked --test header
+step 'build' $MAKE -s lib examples
+step 'elf' sh tests/elf.sh "$LIB" include/msgr.h "$SOVERSION"
+step 'examples' sh tests/examples.sh "$EXAMPLES"
+needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
+step 'C API' bash capi-tests/run.sh "$LIB" include
+needs 'cmake pkg-config readelf' 'install' sh tests/install/run.sh
+needs 'ceph-mon ceph monmaptool' 'interop' $CARGO test -q --locked --test interop -- --nocapture
+
+echo
+[ -z "$skipped" ] || echo "skipped: ${skipped#, }"
+[ -z "$broken" ] || echo "failed: ${broken#, }"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
