@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::machine::Machine;
 use crate::peer::Peer;
-use crate::results::{Results, figure};
+use crate::results::{Results, Row, figure};
 use crate::run::Pace;
 
-/// Prints the medians of all peers and, right of them, the ratios.
+/// Prints the medians of all peers and, below them, the ratios.
 pub(crate) fn print(
     results: &Results,
     peers: &[Peer],
@@ -30,39 +30,51 @@ pub(crate) fn print(
     println!(
         "raw+: raw with CRC32C (d), raw on blocking sockets (e); loop: msgr's client answers in its callback"
     );
-    println!("time, memory and send() lines are marked <: less is better, also in their ratios\n");
+    println!("lines marked <: less is better, also in their ratios\n");
 
+    let medians: Vec<&str> = peers.iter().map(|peer| peer.name).collect();
+    block("median", &medians, results, |row, peer| {
+        row.median(peer).map(figure)
+    });
     let ratios = results.ratio_columns();
-    let mut line = format!("{:<47}", "");
-    for peer in peers {
-        let _ = write!(line, "{:>9}", peer.name);
+    if ratios.is_empty() {
+        return;
     }
     let names: Vec<String> = ratios
         .iter()
         .map(|&(over, under)| format!("{}/{}", peers[over].name, peers[under].name))
         .collect();
-    for name in &names {
-        let _ = write!(line, "{name:>width$}", width = name.len() + 2);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    println!();
+    block("ratio", &names, results, |row, column| {
+        let (over, under) = ratios[column];
+        row.ratio(over, under).map(|ratio| format!("{ratio:.2}"))
+    });
+}
+
+/// One line for each row, with a cell for each column.
+fn block(
+    title: &str,
+    columns: &[&str],
+    results: &Results,
+    cell: impl Fn(&Row, usize) -> Option<String>,
+) {
+    let width = |name: &str| name.len().max(7) + 2;
+    let mut line = format!("{title:<47}");
+    for name in columns {
+        let _ = write!(line, "{name:>width$}", width = width(name));
     }
     println!("{line}");
     for row in results.rows() {
         let mark = if row.metric.less_is_better { '<' } else { ' ' };
+        let metric = row.metric;
         let mut line = format!(
             "{:<5}{:<35}{:>5} {mark}",
-            row.workload, row.metric.label, row.metric.unit
+            row.workload, metric.label, metric.unit
         );
-        for peer in 0..peers.len() {
-            let _ = write!(
-                line,
-                "{:>9}",
-                row.median(peer).map_or_else(|| "-".to_owned(), figure)
-            );
-        }
-        for (name, &(over, under)) in names.iter().zip(&ratios) {
-            let ratio = row
-                .ratio(over, under)
-                .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-            let _ = write!(line, "{ratio:>width$}", width = name.len() + 2);
+        for (column, name) in columns.iter().enumerate() {
+            let text = cell(row, column).unwrap_or_else(|| "-".to_owned());
+            let _ = write!(line, "{text:>width$}", width = width(name));
         }
         println!("{line}");
     }
