@@ -8,6 +8,9 @@ use crate::build::Built;
 /// The peer programs, `benches/peers/*_peer.c`.
 pub(crate) const PROGRAMS: [&str; 4] = ["raw", "zmq", "nng", "msgr"];
 
+/// raw knows the CRC instruction of this architecture only.
+const HAS_CRC: bool = cfg!(target_arch = "x86_64");
+
 /// How a column of the table differs from its program's plain run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variant {
@@ -35,7 +38,7 @@ impl Peer {
         let mut options = match self.variant {
             Variant::Plain => Vec::new(),
             Variant::Loop if requests => vec!["--loop"],
-            Variant::Plus if matches!(workload, "d1" | "d8") => vec!["--crc"],
+            Variant::Plus if HAS_CRC && matches!(workload, "d1" | "d8") => vec!["--crc"],
             Variant::Plus if workload.starts_with('e') => vec!["--blocking"],
             Variant::Loop | Variant::Plus => return None,
         };

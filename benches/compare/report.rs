@@ -52,7 +52,7 @@ pub(crate) fn print(
     });
 }
 
-/// One line for each row, with a cell for each column.
+/// One line for each row, with a cell for each column that has any.
 fn block(
     title: &str,
     columns: &[&str],
@@ -61,7 +61,14 @@ fn block(
 ) {
     let width = |name: &str| name.len().max(7) + 2;
     let mut line = format!("{title:<47}");
-    for name in columns {
+    let filled = |column: &usize| {
+        results
+            .rows()
+            .iter()
+            .any(|row| cell(row, *column).is_some())
+    };
+    let filled: Vec<usize> = (0..columns.len()).filter(filled).collect();
+    for name in filled.iter().map(|column| columns[*column]) {
         let _ = write!(line, "{name:>width$}", width = width(name));
     }
     println!("{line}");
@@ -72,8 +79,9 @@ fn block(
             "{:<5}{:<35}{:>5} {mark}",
             row.workload, metric.label, metric.unit
         );
-        for (column, name) in columns.iter().enumerate() {
-            let text = cell(row, column).unwrap_or_else(|| "-".to_owned());
+        for column in &filled {
+            let name = columns[*column];
+            let text = cell(row, *column).unwrap_or_else(|| "-".to_owned());
             let _ = write!(line, "{text:>width$}", width = width(name));
         }
         println!("{line}");
