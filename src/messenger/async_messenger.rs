@@ -183,10 +183,10 @@ impl AsyncMessenger {
 
     /// Takes a connection that has ended out of the table, and drops what of
     /// it waits for dispatch.
-    pub(crate) fn forget(&self, con: &ConnectionRef) {
+    pub(crate) fn forget(&self, con: &Connection) {
         if con.kind() == Kind::Dialled {
             let mut dialled = lock(&self.dialled);
-            dialled.retain(|_, known| !Arc::ptr_eq(known, con));
+            dialled.retain(|_, known| known.id() != con.id());
         }
         self.put_throttle(self.dispatch_queue.discard(con));
     }

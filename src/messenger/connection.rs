@@ -149,7 +149,7 @@ impl Connection {
     /// Ends the connection at once: what is queued in either direction is
     /// dropped and no callback tells of it (Ceph's `mark_down`). A second call
     /// does nothing.
-    pub fn mark_down(self: &Arc<Self>) {
+    pub fn mark_down(&self) {
         // The application's own loopback connection lives as long as its
         // messenger, as in Ceph.
         if self.kind == Kind::Loopback || !self.close() {

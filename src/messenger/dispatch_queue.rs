@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::async_messenger::AsyncMessenger;
-use super::connection::ConnectionRef;
+use super::connection::{Connection, ConnectionRef};
 use super::dispatcher;
 use super::prioritized_queue::PrioritizedQueue;
 use crate::types::{Message, PRIO_HIGHEST};
@@ -83,7 +83,7 @@ impl DispatchQueue {
     }
 
     /// Drops what that connection has waiting; returns the payload bytes.
-    pub(crate) fn discard(&self, con: &ConnectionRef) -> u64 {
+    pub(crate) fn discard(&self, con: &Connection) -> u64 {
         let dropped = self.lock().queue.remove_class(con.id());
         dropped.iter().map(|(_, item)| item.cost()).sum()
     }
