@@ -37,7 +37,11 @@ const TO_SERVICE: u8 = 1;
 
 /// The modes that method none can run in, of those allowed.
 pub fn modes_for_none(allowed: &[ConMode]) -> Vec<u32> {
-    allowed.iter().filter(|mode| **mode == ConMode::Crc).map(|mode| mode.code()).collect()
+    allowed
+        .iter()
+        .filter(|mode| **mode == ConMode::Crc)
+        .map(|mode| mode.code())
+        .collect()
 }
 
 /// The dialler's payload. A monitor is asked for an identity, by all but its

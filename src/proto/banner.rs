@@ -28,7 +28,10 @@ pub struct Banner {
 impl Banner {
     /// Our own.
     pub const fn of(config: &ProtocolConfig) -> Self {
-        Self { supported: config.msgr2_supported, required: config.msgr2_required }
+        Self {
+            supported: config.msgr2_supported,
+            required: config.msgr2_required,
+        }
     }
 
     /// Its bytes.
@@ -62,7 +65,10 @@ impl Banner {
         let supported = fields.field().map_err(Fault::Frame)?;
         let required = fields.field().map_err(Fault::Frame)?;
         *input = from.rest();
-        Ok(Some(Self { supported, required }))
+        Ok(Some(Self {
+            supported,
+            required,
+        }))
     }
 
     /// The frame format of two banners that get along.
@@ -88,7 +94,10 @@ fn stranger(seen: &[u8]) -> Fault {
         return Fault::SpeaksV1;
     }
     let mut shown = [0; 8];
-    shown.iter_mut().zip(seen).for_each(|(shown, seen)| *shown = *seen);
+    shown
+        .iter_mut()
+        .zip(seen)
+        .for_each(|(shown, seen)| *shown = *seen);
     Fault::NotMsgr(shown, seen.len())
 }
 
@@ -104,19 +113,35 @@ mod tests {
 
     #[test]
     fn a_banner_is_taken_whole_and_what_a_later_release_adds_is_skipped() {
-        let mut bytes = Banner { supported: 3, required: 1 }.encode();
+        let mut bytes = Banner {
+            supported: 3,
+            required: 1,
+        }
+        .encode();
         for end in 0..bytes.len() {
             assert_eq!(decode(&bytes[..end]), (Ok(None), 0), "{end}");
         }
         bytes[8] = 20;
         bytes.extend(b"moreHELLO");
-        assert_eq!(decode(&bytes), (Ok(Some(Banner { supported: 3, required: 1 })), 30));
+        assert_eq!(
+            decode(&bytes),
+            (
+                Ok(Some(Banner {
+                    supported: 3,
+                    required: 1
+                })),
+                30
+            )
+        );
     }
 
     #[test]
     fn strangers_are_found_out_at_their_first_wrong_byte() {
         for (bytes, clause) in [
-            (&b"GET / HTTP/1.1\r\n"[..], "not a msgr peer: banner 'GET / HT'"),
+            (
+                &b"GET / HTTP/1.1\r\n"[..],
+                "not a msgr peer: banner 'GET / HT'",
+            ),
             (b"\0\x01\xff", "not a msgr peer: banner '\\x00\\x01\\xff'"),
             (b"ceph v3\n", "not a msgr peer: banner 'ceph v3\\n'"),
             (b"ceph v027", "peer speaks msgr v1"),
@@ -136,10 +161,19 @@ mod tests {
 
     #[test]
     fn msgr2_1_needs_both_and_required_features_need_the_other() {
-        let banner = |supported, required| Banner { supported, required };
+        let banner = |supported, required| Banner {
+            supported,
+            required,
+        };
         assert_eq!(banner(1, 0).agree(&banner(3, 0)), Ok(Revision::Rev1));
         assert_eq!(banner(1, 0).agree(&banner(2, 0)), Ok(Revision::Rev0));
-        assert_eq!(banner(1, 1).agree(&banner(2, 0)), Err(Fault::PeerLacksBannerFeatures(1)));
-        assert_eq!(banner(1, 0).agree(&banner(3, 2)), Err(Fault::WeLackBannerFeatures(2)));
+        assert_eq!(
+            banner(1, 1).agree(&banner(2, 0)),
+            Err(Fault::PeerLacksBannerFeatures(1))
+        );
+        assert_eq!(
+            banner(1, 0).agree(&banner(3, 2)),
+            Err(Fault::WeLackBannerFeatures(2))
+        );
     }
 }

@@ -139,7 +139,10 @@ impl Field for WallTime {
     }
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { sec: from.field()?, nsec: from.field()? })
+        Ok(Self {
+            sec: from.field()?,
+            nsec: from.field()?,
+        })
     }
 }
 
@@ -175,7 +178,11 @@ mod tests {
             let mut bytes = Vec::new();
             claimed.encode(&mut bytes);
             bytes.extend([0; 3]);
-            assert_eq!(Reader::new(&bytes).field::<Vec<u32>>(), Err(SHORT), "{claimed}");
+            assert_eq!(
+                Reader::new(&bytes).field::<Vec<u32>>(),
+                Err(SHORT),
+                "{claimed}"
+            );
         }
     }
 

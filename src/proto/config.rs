@@ -1,7 +1,7 @@
 //! What all connections of one messenger share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::types::{AuthName, EntityType, PolicySet};
@@ -119,7 +119,9 @@ impl GlobalSeq {
     pub fn next(&self, min: u64) -> u64 {
         let above = |last: u64| last.max(min).saturating_add(1);
         // Only the numbers matter, nothing is published by them.
-        let last = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(above(n)));
+        let last = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(above(n)));
         above(last.unwrap_or_else(|last| last))
     }
 }
@@ -130,7 +132,13 @@ mod tests {
 
     #[test]
     fn modes_follow_the_kinds_of_both_ends() {
-        let one = |mode: &str| vec![if mode == "crc" { ConMode::Crc } else { ConMode::Secure }];
+        let one = |mode: &str| {
+            vec![if mode == "crc" {
+                ConMode::Crc
+            } else {
+                ConMode::Secure
+            }]
+        };
         let modes = ConnectionModes {
             cluster: one("crc"),
             service: vec![],
@@ -151,6 +159,9 @@ mod tests {
     #[test]
     fn global_seqs_rise_above_all_before_and_above_the_peers() {
         let seq = GlobalSeq::default();
-        assert_eq!([seq.next(0), seq.next(0), seq.next(7), seq.next(3)], [1, 2, 8, 9]);
+        assert_eq!(
+            [seq.next(0), seq.next(0), seq.next(7), seq.next(3)],
+            [1, 2, 8, 9]
+        );
     }
 }

@@ -27,7 +27,12 @@ pub struct Exchange {
 impl Exchange {
     /// Opened at that time.
     pub const fn new(now: Time) -> Self {
-        Self { in_seq: 0, out_seq: 0, owed_ack: None, last_active: now }
+        Self {
+            in_seq: 0,
+            out_seq: 0,
+            owed_ack: None,
+            last_active: now,
+        }
     }
 
     /// Takes all frames that are whole off the front of `input`.

@@ -26,9 +26,8 @@ mod protocol;
 mod vectors;
 
 pub use auth::ConMode;
-pub use config::{ConnectionModes, GlobalSeq, ProtocolConfig};
+pub use config::{ConnectionModes, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
-pub use frame::{segment_crcs, Bulk};
 pub use out_queue::Outgoing;
 pub use output::{Clock, Event, Intake, Peer};
 pub use protocol::Protocol;

@@ -36,7 +36,10 @@ impl Outgoing {
 
 impl From<Message> for Outgoing {
     fn from(message: Message) -> Self {
-        Self { message, crcs: None }
+        Self {
+            message,
+            crcs: None,
+        }
     }
 }
 
@@ -90,7 +93,10 @@ impl OutQueue {
 
     fn push_aside(&mut self, priority: u8, outgoing: Outgoing) {
         let at = self.lower.partition_point(|lane| lane.priority < priority);
-        let mut lane = Lane { priority, fifo: Fifo::default() };
+        let mut lane = Lane {
+            priority,
+            fifo: Fifo::default(),
+        };
         if priority > self.top.priority {
             lane.fifo.push(outgoing);
             self.lower.push(std::mem::replace(&mut self.top, lane));
@@ -166,7 +172,14 @@ mod tests {
     fn queue(priorities: impl IntoIterator<Item = u16>) -> OutQueue {
         let mut queue = OutQueue::default();
         for (tid, priority) in (0..).zip(priorities) {
-            queue.push(Message { priority, tid, ..Message::default() }.into());
+            queue.push(
+                Message {
+                    priority,
+                    tid,
+                    ..Message::default()
+                }
+                .into(),
+            );
         }
         queue
     }
@@ -179,15 +192,29 @@ mod tests {
     #[test]
     fn the_highest_goes_first_and_each_priority_in_order() {
         let order = drained(queue([127, 64, 196, 127, 0, 1000, 64, 196, 100]));
-        let expected =
-            [(255, 5), (196, 2), (196, 7), (127, 0), (127, 3), (127, 4), (100, 8), (64, 1), (64, 6)];
+        let expected = [
+            (255, 5),
+            (196, 2),
+            (196, 7),
+            (127, 0),
+            (127, 3),
+            (127, 4),
+            (100, 8),
+            (64, 1),
+            (64, 6),
+        ];
         assert_eq!(order, expected);
     }
 
     #[test]
     fn a_long_queue_keeps_its_order_over_its_blocks() {
         let order = drained(queue(std::iter::repeat_n(127, 500)));
-        assert!(order.iter().zip(0..).all(|((_, tid), expected)| *tid == expected));
+        assert!(
+            order
+                .iter()
+                .zip(0..)
+                .all(|((_, tid), expected)| *tid == expected)
+        );
         assert_eq!(order.len(), 500);
     }
 
@@ -196,7 +223,14 @@ mod tests {
         let mut queue = queue([127, 127]);
         let mut seen = vec![queue.pop().unwrap().message.tid];
         for (tid, priority) in [(10, 64), (11, 255), (12, 127), (13, 64)] {
-            queue.push(Message { priority, tid, ..Message::default() }.into());
+            queue.push(
+                Message {
+                    priority,
+                    tid,
+                    ..Message::default()
+                }
+                .into(),
+            );
         }
         seen.extend(drained(queue).into_iter().map(|(_, tid)| tid));
         assert_eq!(seen, [0, 11, 1, 12, 10, 13]);

@@ -84,7 +84,11 @@ impl Protocol {
         peer_type: EntityType,
         peer: EntityAddrVec,
     ) -> Self {
-        let role = Role::Dialler(Dialler { peer_type, peer, backoff: Duration::ZERO });
+        let role = Role::Dialler(Dialler {
+            peer_type,
+            peer,
+            backoff: Duration::ZERO,
+        });
         Self::new(config, local, role)
     }
 
@@ -230,7 +234,12 @@ impl Protocol {
     /// and returns how many it has filled.
     pub fn poll_transmit<'a>(&'a mut self, now: Clock, slices: &mut [IoSlice<'a>]) -> usize {
         if let State::Open(exchange) = &mut self.state {
-            exchange.stage(&mut self.writer, &mut self.queue, &mut self.keepalive, now.wall);
+            exchange.stage(
+                &mut self.writer,
+                &mut self.queue,
+                &mut self.keepalive,
+                now.wall,
+            );
         }
         self.writer.fill(slices)
     }
@@ -321,7 +330,11 @@ impl Protocol {
 
     fn shake(&mut self, handshake: Handshake, deadline: Time) {
         handshake::send_banner(&self.config, &mut self.writer);
-        self.state = State::Handshake(Attempt { handshake, budget: Budget::default(), deadline });
+        self.state = State::Handshake(Attempt {
+            handshake,
+            budget: Budget::default(),
+            deadline,
+        });
     }
 
     #[inline]
@@ -369,7 +382,10 @@ impl Protocol {
         let revision = Banner::of(&self.config).agree(&theirs)?;
         self.reader.set_revision(revision);
         self.writer.set_revision(revision);
-        self.advance(|handshake, context| Ok(Step::Next(handshake.handle_banner(context))), events)?;
+        self.advance(
+            |handshake, context| Ok(Step::Next(handshake.handle_banner(context))),
+            events,
+        )?;
         if let State::Handshake(attempt) = &mut self.state {
             attempt.budget.spend_bytes(before - rest.len())?;
         }
@@ -382,7 +398,10 @@ impl Protocol {
         now: Time,
         events: &mut Vec<Event>,
     ) -> Result<(), Fault> {
-        let peer = self.advance(|handshake, context| handshake.handle(frame, context), events)?;
+        let peer = self.advance(
+            |handshake, context| handshake.handle(frame, context),
+            events,
+        )?;
         if let Some(peer) = peer {
             if let Role::Dialler(dialler) = &mut self.role {
                 dialler.backoff = Duration::ZERO;
@@ -405,11 +424,27 @@ impl Protocol {
         let State::Handshake(attempt) = std::mem::replace(&mut self.state, State::Idle) else {
             return Ok(None);
         };
-        let Attempt { handshake, budget, deadline } = attempt;
+        let Attempt {
+            handshake,
+            budget,
+            deadline,
+        } = attempt;
         let (config, local, out) = (&*self.config, &mut self.local, &mut self.writer);
-        match step(handshake, &mut Context { config, local, out, events })? {
+        match step(
+            handshake,
+            &mut Context {
+                config,
+                local,
+                out,
+                events,
+            },
+        )? {
             Step::Next(handshake) => {
-                self.state = State::Handshake(Attempt { handshake, budget, deadline });
+                self.state = State::Handshake(Attempt {
+                    handshake,
+                    budget,
+                    deadline,
+                });
                 Ok(None)
             }
             Step::Open(peer) => Ok(Some(peer)),

@@ -12,7 +12,7 @@ use super::frame::control::{
     Ack, AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, Control, Hello,
     IdentMissingFeatures, Keepalive2, Keepalive2Ack, ServerIdent, SessionReconnect, SessionReset,
 };
-use super::frame::{crc_update, FrameReader, FrameWriter, MessageHeader, Revision, Tag};
+use super::frame::{FrameReader, FrameWriter, MessageHeader, Revision, Tag, crc_update};
 use super::output::{Event, Intake};
 use crate::tests::vectors::{conversation, hex, records};
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, Message, Time};
@@ -25,7 +25,11 @@ fn every_crc_of_the_vectors_is_reproduced() {
         let (Some(data), Some(crc)) = (record.get("data"), record.get("crc")) else {
             continue;
         };
-        assert_eq!(crc_update(number(&record["seed"]), &hex(data)), number(crc), "{record:?}");
+        assert_eq!(
+            crc_update(number(&record["seed"]), &hex(data)),
+            number(crc),
+            "{record:?}"
+        );
         checked += 1;
     }
     assert!(checked >= 15, "only {checked}");
@@ -39,7 +43,10 @@ fn same<F: Field + PartialEq>(bytes: &[u8]) -> F {
     value.encode(&mut again);
     assert_eq!(again, bytes);
     for end in 0..bytes.len() {
-        assert!(Reader::new(&bytes[..end]).field::<F>().is_err(), "cut at {end}");
+        assert!(
+            Reader::new(&bytes[..end]).field::<F>().is_err(),
+            "cut at {end}"
+        );
     }
     value
 }
@@ -64,8 +71,15 @@ fn addresses_of_the_vectors_decode_and_encode_to_the_same_bytes() {
                 assert_eq!(addr.to_string(), *text);
             }
             // The legacy form does not carry the type.
-            let kind = if addr.socket.is_some() { AddrType::Legacy } else { AddrType::None };
-            assert_eq!(Reader::new(&legacy).field(), Ok(EntityAddr { kind, ..addr }));
+            let kind = if addr.socket.is_some() {
+                AddrType::Legacy
+            } else {
+                AddrType::None
+            };
+            assert_eq!(
+                Reader::new(&legacy).field(),
+                Ok(EntityAddr { kind, ..addr })
+            );
             // A single address stands for a vector of one.
             assert_eq!(Reader::new(&modern).field(), Ok(EntityAddrVec::from(addr)));
         }
@@ -93,7 +107,10 @@ fn malformed_addresses_do_not_decode() {
     ] {
         assert!(broken(at, value).is_err(), "{what}");
     }
-    assert!(broken(1, 9).is_ok(), "a newer version that older ones can read");
+    assert!(
+        broken(1, 9).is_ok(),
+        "a newer version that older ones can read"
+    );
     let mut vector = vec![2];
     65_u32.encode(&mut vector);
     vector.extend(good.repeat(65));
@@ -106,10 +123,19 @@ fn same_control<C: Control + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
     control.encode(&mut again);
     assert_eq!(again, bytes, "{control:?}");
     for end in 0..bytes.len() {
-        assert!(C::decode(&bytes[..end]).is_err(), "{:?} cut at {end}", C::TAG);
+        assert!(
+            C::decode(&bytes[..end]).is_err(),
+            "{:?} cut at {end}",
+            C::TAG
+        );
     }
     let longer = C::decode(&[bytes, &[0]].concat());
-    assert_eq!(longer.is_ok(), C::EXTENSIBLE, "{:?} with a byte more", C::TAG);
+    assert_eq!(
+        longer.is_ok(),
+        C::EXTENSIBLE,
+        "{:?} with a byte more",
+        C::TAG
+    );
 }
 
 /// False for the frames that only session-keeping peers send.
@@ -152,23 +178,46 @@ fn reader(revision: Revision) -> FrameReader {
 fn staged(writer: &FrameWriter) -> Vec<u8> {
     let mut slices = [IoSlice::new(&[]); 8];
     let filled = writer.fill(&mut slices);
-    slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
+    slices[..filled]
+        .iter()
+        .flat_map(|slice| slice.to_vec())
+        .collect()
 }
 
 #[test]
 fn frames_of_the_vectors_decode_and_messages_encode_to_the_same_bytes() {
-    for (name, revision) in [("frames-rev0-crc", Revision::Rev0), ("frames-rev1-crc", Revision::Rev1)] {
+    for (name, revision) in [
+        ("frames-rev0-crc", Revision::Rev0),
+        ("frames-rev1-crc", Revision::Rev1),
+    ] {
         for record in records(name) {
             let bytes = hex(&record["frame"]);
-            let segment = |index| record.get(&format!("segment_{index}")).map(|text| hex(text));
-            let segments: Vec<Vec<u8>> = (0..4).map(|index| segment(index).unwrap_or_default()).collect();
+            let segment = |index| {
+                record
+                    .get(&format!("segment_{index}"))
+                    .map(|text| hex(text))
+            };
+            let segments: Vec<Vec<u8>> = (0..4)
+                .map(|index| segment(index).unwrap_or_default())
+                .collect();
             for end in 0..bytes.len() {
                 let mut part = &bytes[..end];
-                assert!(reader(revision).next(&mut part, &mut |_| true).unwrap().is_none());
+                assert!(
+                    reader(revision)
+                        .next(&mut part, &mut |_| true)
+                        .unwrap()
+                        .is_none()
+                );
             }
             let mut rest = &bytes[..];
-            let frame = reader(revision).next(&mut rest, &mut |_| true).unwrap().unwrap();
-            assert_eq!((frame.tag.code().to_string(), rest), (record["tag"].clone(), &[][..]));
+            let frame = reader(revision)
+                .next(&mut rest, &mut |_| true)
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                (frame.tag.code().to_string(), rest),
+                (record["tag"].clone(), &[][..])
+            );
             assert_eq!(frame.first(), segments[0]);
             let payloads = frame.payloads();
             for (payload, segment) in payloads.iter().zip(&segments[1..]) {
@@ -184,7 +233,9 @@ fn frames_of_the_vectors_decode_and_messages_encode_to_the_same_bytes() {
                     writer.message(&message.into(), header.seq, header.ack_seq);
                 }
                 Tag::Keepalive2 => writer.control(&Keepalive2::decode(frame.first()).unwrap()),
-                Tag::AuthSignature => writer.control(&AuthSignature::decode(frame.first()).unwrap()),
+                Tag::AuthSignature => {
+                    writer.control(&AuthSignature::decode(frame.first()).unwrap())
+                }
                 _ => continue,
             }
             assert_eq!(staged(&writer), bytes, "{name} {}", record["name"]);
@@ -209,11 +260,23 @@ fn an_aborted_frame_is_passed_over_and_its_budget_given_back() {
             true
         };
         assert!(reader.next(&mut rest, &mut admit).unwrap().is_none());
-        assert_eq!((rest.len(), admitted, reader.take_unused(), reader.take_unused()), (0, 10, 10, 0));
+        assert_eq!(
+            (
+                rest.len(),
+                admitted,
+                reader.take_unused(),
+                reader.take_unused()
+            ),
+            (0, 10, 10, 0)
+        );
         let mut wrong = bytes.clone();
         wrong[80] ^= 1;
         let outcome = self::reader(revision).next(&mut &wrong[..], &mut |_| true);
-        assert_eq!(outcome.err(), Some(Fault::SegmentCrc), "the filler has a crc too");
+        assert_eq!(
+            outcome.err(),
+            Some(Fault::SegmentCrc),
+            "the filler has a crc too"
+        );
     }
 }
 
@@ -230,14 +293,23 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
             let mut scout = self::reader(revision);
             let frame = scout.next(&mut ahead, &mut |_| true).unwrap().unwrap();
             if frame.tag != Tag::Message {
-                assert!(check_control(frame.tag.code(), frame.first()), "{:?}", frame.tag);
+                assert!(
+                    check_control(frame.tag.code(), frame.first()),
+                    "{:?}",
+                    frame.tag
+                );
             }
             frame.tag
         };
         let (mut unit, rest) = bytes.split_at(bytes.len() - ahead.len());
         if tag == Tag::Message {
-            let mut intake = Intake { events: &mut events, admit: &mut |_| true };
-            exchange.receive(&mut reader, &mut unit, &mut intake).unwrap();
+            let mut intake = Intake {
+                events: &mut events,
+                admit: &mut |_| true,
+            };
+            exchange
+                .receive(&mut reader, &mut unit, &mut intake)
+                .unwrap();
             assert!(unit.is_empty());
         }
         frames += 1;
@@ -256,7 +328,12 @@ fn captured_conversations_parse_whole_in_both_directions() {
         ("01a-none-crc-bootstrap", Revision::Rev1, 13, 5),
         ("01b-none-crc-mon-dump", Revision::Rev1, 21, 13),
         ("01c-none-crc-rev0", Revision::Rev0, 12, 2),
-        ("01d-none-bad-method-and-missing-features", Revision::Rev1, 14, 0),
+        (
+            "01d-none-bad-method-and-missing-features",
+            Revision::Rev1,
+            14,
+            0,
+        ),
         ("06a-peer-first", Revision::Rev1, 9, 1),
         ("14a-none-crc-ipv6", Revision::Rev1, 13, 5),
     ] {
@@ -266,7 +343,12 @@ fn captured_conversations_parse_whole_in_both_directions() {
             let sent = conversation.iter().filter(|(from, _)| *from == dialler);
             let bytes: Vec<u8> = sent.flat_map(|(_, bytes)| bytes.clone()).collect();
             let (frames, messages) = parse(&bytes, revision);
-            assert!(messages.iter().zip(1..).all(|(message, seq)| message.seq == seq));
+            assert!(
+                messages
+                    .iter()
+                    .zip(1..)
+                    .all(|(message, seq)| message.seq == seq)
+            );
             seen = (seen.0 + frames, seen.1 + messages.len());
         }
         assert_eq!(seen, (frames, messages), "{name}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::proto::{Event, Protocol};
 use crate::types::{EntityType, Message, Policy, Time};
 
-use super::pair::{addrs, client_config, config, End};
+use super::pair::{End, addrs, client_config, config};
 use super::vectors::conversation;
 
 const AUTH_DONE: u8 = 6;
@@ -30,8 +30,12 @@ fn captured_message(unit: &[u8], rev1: bool) -> Message {
 fn play_dialler(name: &str, local: &str, monitor: &str, rev1: bool) -> End {
     let mut settings = client_config();
     settings.msgr2_supported = u64::from(rev1);
-    let protocol =
-        Protocol::connect(Arc::new(settings), addrs(local), EntityType::MON, addrs(monitor));
+    let protocol = Protocol::connect(
+        Arc::new(settings),
+        addrs(local),
+        EntityType::MON,
+        addrs(monitor),
+    );
     let mut end = End::new(protocol);
     let now = Time::ZERO;
     end.protocol.start(now, &mut end.events);
@@ -54,7 +58,12 @@ fn play_dialler(name: &str, local: &str, monitor: &str, rev1: bool) -> End {
             // own: flags, cookie and crc differ.
             let differs = unit[0] == CLIENT_IDENT && rev1;
             let same = unit.len() - if differs { 20 } else { 0 };
-            assert_eq!(sent[..same], unit[..same], "{name}, unit with tag {}", unit[0]);
+            assert_eq!(
+                sent[..same],
+                unit[..same],
+                "{name}, unit with tag {}",
+                unit[0]
+            );
         }
     }
     assert_eq!(ours, b"", "{name}: more than the capture has");
@@ -76,21 +85,36 @@ fn play_acceptor(name: &str, from: &str, global_seq: u64) -> End {
         "[v2:[::1]:13300/0,v1:[::1]:16789/0]"
     };
     let now = Time::ZERO;
-    let mut end = End::new(Protocol::accept(Arc::new(settings), addrs(local), from, now));
+    let mut end = End::new(Protocol::accept(
+        Arc::new(settings),
+        addrs(local),
+        from,
+        now,
+    ));
     let mut ours = end.transmit_all(now);
     let conversation = conversation(name);
     // The captured order shows when bytes arrived, not what they answer.
-    for (_, unit) in conversation.iter().filter(|(from_dialler, _)| *from_dialler) {
+    for (_, unit) in conversation
+        .iter()
+        .filter(|(from_dialler, _)| *from_dialler)
+    {
         end.receive(unit, now);
         ours.extend(end.transmit_all(now));
     }
-    let theirs = conversation.iter().filter(|(from_dialler, _)| !*from_dialler);
+    let theirs = conversation
+        .iter()
+        .filter(|(from_dialler, _)| !*from_dialler);
     for (_, unit) in theirs.filter(|(_, unit)| unit[0] != MESSAGE) {
         let sent: Vec<u8> = ours.drain(..unit.len()).collect();
         // A monitor gives out a global id; for us the dialler's claim holds.
         let differs = unit[0] == AUTH_DONE;
         let range = if differs { 0..32 } else { 0..unit.len() };
-        assert_eq!(sent[range.clone()], unit[range], "{name}, unit with tag {}", unit[0]);
+        assert_eq!(
+            sent[range.clone()],
+            unit[range],
+            "{name}, unit with tag {}",
+            unit[0]
+        );
         assert_eq!(sent.len(), unit.len());
     }
     assert_eq!(ours, b"", "{name}: more than the capture has");
@@ -115,17 +139,34 @@ fn our_dialler_says_to_a_monitor_what_a_real_client_says() {
     let end = play_dialler("01a-none-crc-bootstrap", "any:/2596903867", monitor, true);
     assert_eq!((global_id(&end), kinds(&end)), (4097, vec![4, 62, 4]));
     let learned = "any:127.0.0.1:0/2596903867".parse().unwrap();
-    assert!(end.events.contains(&Event::Learned(learned)), "{}", end.story());
+    assert!(
+        end.events.contains(&Event::Learned(learned)),
+        "{}",
+        end.story()
+    );
 
-    let end = play_dialler("14a-none-crc-ipv6", "any:/1596606264", "v2:[::1]:13300/0", true);
+    let end = play_dialler(
+        "14a-none-crc-ipv6",
+        "any:/1596606264",
+        "v2:[::1]:13300/0",
+        true,
+    );
     assert_eq!((global_id(&end), kinds(&end)), (4097, vec![4, 62, 4]));
 }
 
 #[test]
 fn our_dialler_speaks_the_first_revision_byte_for_byte() {
-    let end = play_dialler("01c-none-crc-rev0", "any:/12345", "v2:127.0.0.1:13300/0", false);
+    let end = play_dialler(
+        "01c-none-crc-rev0",
+        "any:/12345",
+        "v2:127.0.0.1:13300/0",
+        false,
+    );
     assert_eq!((global_id(&end), kinds(&end)), (4099, vec![4]));
-    assert_eq!(end.count(|event| matches!(event, Event::KeepaliveAck(_))), 1);
+    assert_eq!(
+        end.count(|event| matches!(event, Event::KeepaliveAck(_))),
+        1
+    );
 }
 
 #[test]
@@ -133,7 +174,12 @@ fn our_acceptor_answers_as_a_real_monitor_answers() {
     for (name, from, global_seq, received) in [
         ("01a-none-crc-bootstrap", "127.0.0.1:36246", 1, vec![5, 15]),
         ("01c-none-crc-rev0", "127.0.0.1:36258", 3, vec![5]),
-        ("01d-none-bad-method-and-missing-features", "127.0.0.1:36260", 4, vec![]),
+        (
+            "01d-none-bad-method-and-missing-features",
+            "127.0.0.1:36260",
+            4,
+            vec![],
+        ),
         ("14a-none-crc-ipv6", "[::1]:42160", 1, vec![5, 15]),
     ] {
         let end = play_acceptor(name, from, global_seq);
@@ -150,7 +196,10 @@ fn a_refusal_by_a_real_monitor_ends_our_dialler_for_good() {
     let mut end = End::new(Protocol::connect(settings, local, EntityType::MON, monitor));
     end.protocol.start(Time::ZERO, &mut end.events);
     end.protocol.handle_connected(Time::ZERO);
-    for (_, unit) in conversation.iter().filter(|(from_dialler, _)| !*from_dialler) {
+    for (_, unit) in conversation
+        .iter()
+        .filter(|(from_dialler, _)| !*from_dialler)
+    {
         end.receive(unit, Time::ZERO);
     }
     let told = "dial v2:127.0.0.1:13300/0; fault: peer refused auth none with error -95; \

@@ -6,7 +6,7 @@ use crate::proto::{Event, Outgoing, Protocol};
 use crate::types::{Message, Policy, Time, WallTime};
 
 use super::pair::{
-    client_config, clock, config, message, seconds, server_config, Pair, Pipes, SMOOTH,
+    Pair, Pipes, SMOOTH, client_config, clock, config, message, seconds, server_config,
 };
 
 /// Segment shapes of all kinds: none, each alone, all, borrowed, bulk.
@@ -22,13 +22,22 @@ pub fn shapes() -> Vec<Message> {
         (17_000, 17_001, 70_000),
         (9, 9, 0),
     ];
-    (1..).zip(shapes).map(|(tid, (front, middle, data))| message(tid, front, middle, data)).collect()
+    (1..)
+        .zip(shapes)
+        .map(|(tid, (front, middle, data))| message(tid, front, middle, data))
+        .collect()
 }
 
 fn same(sent: &[Message], received: Vec<&Message>) {
     assert_eq!(received.len(), sent.len());
     for (seq, (sent, received)) in (1..).zip(sent.iter().zip(received)) {
-        assert_eq!(*received, Message { seq, ..sent.clone() });
+        assert_eq!(
+            *received,
+            Message {
+                seq,
+                ..sent.clone()
+            }
+        );
     }
 }
 
@@ -65,9 +74,17 @@ fn reads_and_writes_of_every_size_carry_the_same_messages() {
         (65_537, 16 << 10),
     ] {
         let mut pair = Pair::plain();
-        pair.pipes = Pipes { read, write, slices: 1 + read % 5, ..SMOOTH };
+        pair.pipes = Pipes {
+            read,
+            write,
+            slices: 1 + read % 5,
+            ..SMOOTH
+        };
         let small = read.min(write) < 16;
-        let sent: Vec<_> = shapes().into_iter().take(if small { 6 } else { 9 }).collect();
+        let sent: Vec<_> = shapes()
+            .into_iter()
+            .take(if small { 6 } else { 9 })
+            .collect();
         sent.iter().for_each(|message| pair.send(message.clone()));
         pair.start();
         pair.drive();
@@ -79,12 +96,25 @@ fn reads_and_writes_of_every_size_carry_the_same_messages() {
 fn a_higher_priority_overtakes_and_each_priority_keeps_its_order() {
     let mut pair = Pair::open();
     for (tid, priority) in [(1, 127), (2, 64), (3, 196), (4, 0), (5, 300), (6, 64)] {
-        pair.send(Message { priority, ..message(tid, 1, 0, 0) });
+        pair.send(Message {
+            priority,
+            ..message(tid, 1, 0, 0)
+        });
     }
     pair.drive();
-    let order: Vec<_> = pair.acceptor().messages().map(|m| (m.tid, m.priority, m.seq)).collect();
-    let expected =
-        [(5, 255, 1), (3, 196, 2), (1, 127, 3), (4, 127, 4), (2, 64, 5), (6, 64, 6)];
+    let order: Vec<_> = pair
+        .acceptor()
+        .messages()
+        .map(|m| (m.tid, m.priority, m.seq))
+        .collect();
+    let expected = [
+        (5, 255, 1),
+        (3, 196, 2),
+        (1, 127, 3),
+        (4, 127, 4),
+        (2, 64, 5),
+        (6, 64, 6),
+    ];
     assert_eq!(order, expected);
 }
 
@@ -97,8 +127,14 @@ fn a_keepalive_goes_before_messages_and_its_own_stamp_comes_back() {
     assert_eq!((bytes[0], bytes[44]), (18, 17), "KEEPALIVE2, then MESSAGE");
     pair.acceptor().receive(&bytes, Time::ZERO);
     pair.drive();
-    let stamp = WallTime { sec: 1_700_000_000, nsec: 123_456_789 };
-    assert_eq!(pair.dialler.events.last(), Some(&Event::KeepaliveAck(stamp)));
+    let stamp = WallTime {
+        sec: 1_700_000_000,
+        nsec: 123_456_789,
+    };
+    assert_eq!(
+        pair.dialler.events.last(),
+        Some(&Event::KeepaliveAck(stamp))
+    );
 }
 
 #[test]
@@ -119,7 +155,11 @@ fn a_keepalive_asked_for_while_connecting_goes_out_when_open() {
     pair.dialler.protocol.keepalive();
     pair.start();
     pair.drive();
-    assert_eq!(pair.dialler.count(|event| matches!(event, Event::KeepaliveAck(_))), 1);
+    assert_eq!(
+        pair.dialler
+            .count(|event| matches!(event, Event::KeepaliveAck(_))),
+        1
+    );
 }
 
 #[test]
@@ -135,7 +175,11 @@ fn a_refused_payload_stops_everything_behind_it_until_it_is_admitted() {
     assert_eq!(acceptor.messages().count(), 1);
     assert!(acceptor.protocol.is_waiting_for_admission());
     acceptor.receive(&[], Time::ZERO);
-    assert_eq!(acceptor.messages().count(), 1, "presented again without admission");
+    assert_eq!(
+        acceptor.messages().count(),
+        1,
+        "presented again without admission"
+    );
     pair.drive();
     assert_eq!(pair.acceptor().messages().count(), 3);
     assert_eq!(pair.acceptor().balance, 0);
@@ -149,7 +193,9 @@ fn a_connection_that_falls_silent_ends_after_the_idle_time() {
     pair.drive();
     let due = Time::ZERO + seconds(1000);
     assert_eq!(pair.dialler.protocol.poll_timeout(), Some(due));
-    pair.dialler.protocol.handle_timeout(Time::ZERO + seconds(999), &mut pair.dialler.events);
+    pair.dialler
+        .protocol
+        .handle_timeout(Time::ZERO + seconds(999), &mut pair.dialler.events);
     assert!(pair.dialler.protocol.is_open());
     assert_eq!(pair.dialler.time_out(), due);
     assert!(pair.dialler.story().ends_with(
@@ -164,7 +210,10 @@ fn little_is_encoded_ahead_of_the_socket() {
         pair.send(message(tid, 4096, 0, 0));
     }
     let mut slices = [IoSlice::new(&[]); 64];
-    let filled = pair.dialler.protocol.poll_transmit(clock(Time::ZERO), &mut slices);
+    let filled = pair
+        .dialler
+        .protocol
+        .poll_transmit(clock(Time::ZERO), &mut slices);
     let staged: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
     assert_eq!(filled, 1, "small messages lie in one piece");
     assert!((256 << 10..264 << 10).contains(&staged), "{staged}");
@@ -177,7 +226,10 @@ fn a_large_piece_is_written_from_where_it_lies() {
     let place = large.data.pieces().next().unwrap().as_ptr();
     pair.send(large);
     let mut slices = [IoSlice::new(&[]); 64];
-    let filled = pair.dialler.protocol.poll_transmit(clock(Time::ZERO), &mut slices);
+    let filled = pair
+        .dialler
+        .protocol
+        .poll_transmit(clock(Time::ZERO), &mut slices);
     assert_eq!(filled, 3);
     assert_eq!((slices[1].as_ptr(), slices[1].len()), (place, 1 << 20));
 }
@@ -191,9 +243,16 @@ fn crcs_computed_by_the_sender_are_used_as_they_are() {
     pair.drive();
     same(&shapes(), pair.acceptor().messages().collect());
     let message = message(1, 10, 0, 0);
-    pair.dialler.protocol.send(Outgoing { message, crcs: Some([1, 2, 3]) });
+    pair.dialler.protocol.send(Outgoing {
+        message,
+        crcs: Some([1, 2, 3]),
+    });
     pair.drive();
-    assert!(pair.former[0].story().contains("fault: frame with a bad segment crc"));
+    assert!(
+        pair.former[0]
+            .story()
+            .contains("fault: frame with a bad segment crc")
+    );
 }
 
 #[test]
@@ -275,7 +334,10 @@ impl Random {
         };
         let (front, middle, data) = (size(), size() / 8, size());
         let priority = [127, 127, 127, 64, 196, 255][self.below(6) as usize];
-        Message { priority, ..message(tid, front, middle, data) }
+        Message {
+            priority,
+            ..message(tid, front, middle, data)
+        }
     }
 }
 
@@ -287,9 +349,9 @@ fn random_messages_in_random_pieces_arrive_once_and_in_order_per_priority() {
         let mut pair = Pair::open();
         let mut sent = [Vec::new(), Vec::new()];
         for tid in 0..60 {
-            for direction in 0..2 {
+            for (direction, sent) in sent.iter_mut().enumerate() {
                 let message = random.message(tid);
-                sent[direction].push(message.clone());
+                sent.push(message.clone());
                 match direction {
                     0 => pair.send(message),
                     _ => pair.acceptor().protocol.send(message.into()),
@@ -310,11 +372,19 @@ fn random_messages_in_random_pieces_arrive_once_and_in_order_per_priority() {
         pair.drive();
         let ends = [pair.acceptor.as_ref().unwrap(), &pair.dialler];
         for (sent, end) in sent.iter().zip(ends) {
-            assert_eq!(end.messages().count(), sent.len(), "seed {seed}: {}", end.story());
+            assert_eq!(
+                end.messages().count(),
+                sent.len(),
+                "seed {seed}: {}",
+                end.story()
+            );
             assert_eq!(end.balance, 0, "seed {seed}");
             for priority in [64, 127, 196, 255] {
                 let of = |message: &&Message| message.priority == priority;
-                let received = end.messages().filter(of).map(|m| Message { seq: 0, ..m.clone() });
+                let received = end.messages().filter(of).map(|m| Message {
+                    seq: 0,
+                    ..m.clone()
+                });
                 assert!(sent.iter().filter(of).cloned().eq(received), "seed {seed}");
             }
         }

@@ -7,8 +7,8 @@ use crate::proto::{ConMode, Event, LinkDown, Protocol, ProtocolConfig};
 use crate::types::{EntityAddrVec, EntityType, Policy, Time};
 
 use super::pair::{
-    addrs, client_config, clock, config, dialler, message, seconds, server_addr, server_config,
-    End, Pair, CLIENT_SOCKET, SERVER,
+    CLIENT_SOCKET, End, Pair, SERVER, addrs, client_config, clock, config, dialler, message,
+    seconds, server_addr, server_config,
 };
 
 fn story(client: ProtocolConfig, server: ProtocolConfig) -> (String, String) {
@@ -32,11 +32,18 @@ fn both_ends_open_and_know_each_other() {
         open.unwrap()
     };
     let server = peer(&pair.dialler);
-    assert_eq!((server.name.to_string(), server.addrs), ("osd.3".to_owned(), addrs(SERVER)));
+    assert_eq!(
+        (server.name.to_string(), server.addrs),
+        ("osd.3".to_owned(), addrs(SERVER))
+    );
     assert_eq!((server.mode, server.lossy), (ConMode::Crc, true));
     let client = peer(pair.acceptor());
     assert_eq!(client.name.to_string(), "client.?");
-    assert_eq!(client.addrs, addrs("any:10.0.0.2:0/5"), "the address it has learned");
+    assert_eq!(
+        client.addrs,
+        addrs("any:10.0.0.2:0/5"),
+        "the address it has learned"
+    );
     assert_eq!(client.features, server.features);
     assert_eq!(pair.dialler.protocol.state_name(), "READY");
 }
@@ -47,8 +54,12 @@ fn the_own_address_is_learned_only_if_wanted_and_unknown() {
         let mut settings = client_config();
         settings.learn_addr = learn;
         let mut pair = Pair::new(client_config(), server_config());
-        let protocol =
-            Protocol::connect(Arc::new(settings), addrs(local), EntityType::OSD, addrs(SERVER));
+        let protocol = Protocol::connect(
+            Arc::new(settings),
+            addrs(local),
+            EntityType::OSD,
+            addrs(SERVER),
+        );
         pair.dialler = End::new(protocol);
         pair.start();
         pair.drive();
@@ -79,12 +90,26 @@ fn an_acceptor_on_the_wildcard_is_whatever_address_was_dialled() {
         pair.start();
         let from = CLIENT_SOCKET.parse().unwrap();
         let server = Arc::new(server_config());
-        pair.acceptor = Some(End::new(Protocol::accept(server, addrs(local), from, Time::ZERO)));
+        pair.acceptor = Some(End::new(Protocol::accept(
+            server,
+            addrs(local),
+            from,
+            Time::ZERO,
+        )));
         while pair.step() {}
-        assert_eq!(pair.dialler.opened() == 1, opens, "{local}: {}", pair.dialler.story());
+        assert_eq!(
+            pair.dialler.opened() == 1,
+            opens,
+            "{local}: {}",
+            pair.dialler.story()
+        );
         if !opens {
             let why = format!("fault: peer wants {SERVER}, which is not us; CloseSocket");
-            assert!(pair.former[0].story().starts_with(&why), "{}", pair.former[0].story());
+            assert!(
+                pair.former[0].story().starts_with(&why),
+                "{}",
+                pair.former[0].story()
+            );
         }
     }
 }
@@ -149,7 +174,9 @@ fn a_missing_banner_feature_ends_both_ends() {
     assert!(dialler.ends_with(&format!("fault: peer lacks msgr2 features 0x2; {GIVEN_UP}")));
     assert!(acceptor.ends_with("msgr2 features 0x2; CloseSocket; Closed { reset: false }"));
     let (dialler, _) = story(client_config(), needs(server_config(), 2));
-    assert!(dialler.ends_with(&format!("fault: peer requires msgr2 features 0x2; {GIVEN_UP}")));
+    assert!(dialler.ends_with(&format!(
+        "fault: peer requires msgr2 features 0x2; {GIVEN_UP}"
+    )));
 }
 
 #[test]
@@ -184,7 +211,10 @@ fn a_peer_without_a_msgr2_address_cannot_be_dialled() {
         let protocol = Protocol::connect(Arc::new(client_config()), local, EntityType::MON, peer);
         let mut end = End::new(protocol);
         end.protocol.start(Time::ZERO, &mut end.events);
-        assert_eq!(end.story(), format!("fault: peer has no msgr2 address; {GIVEN_UP}"));
+        assert_eq!(
+            end.story(),
+            format!("fault: peer has no msgr2 address; {GIVEN_UP}")
+        );
     }
 }
 
@@ -238,13 +268,19 @@ fn bad_credentials_are_declined_and_after_eight_tries_the_link_ends() {
     let mut acceptor = acceptor_in("AUTH_ACCEPTING");
     // Method none, modes [crc], a payload that asks for nothing known.
     let request = [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9];
-    let declined = [1, 0, 0, 0, 0xf3, 0xff, 0xff, 0xff, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0];
+    let declined = [
+        1, 0, 0, 0, 0xf3, 0xff, 0xff, 0xff, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0,
+    ];
     for _ in 0..7 {
         acceptor.receive(&frame(2, &request), Time::ZERO);
         assert_eq!(acceptor.transmit_all(Time::ZERO), frame(3, &declined));
     }
     acceptor.receive(&frame(2, &request), Time::ZERO);
-    assert!(acceptor.story().starts_with("fault: too many authentication attempts"));
+    assert!(
+        acceptor
+            .story()
+            .starts_with("fault: too many authentication attempts")
+    );
 }
 
 #[test]
@@ -256,7 +292,11 @@ fn an_empty_claim_is_enough_for_an_acceptor() {
     let mut proof = [0; 32];
     proof[31] = 1;
     acceptor.receive(&frame(7, &proof), Time::ZERO);
-    assert!(acceptor.story().starts_with("fault: wrong authentication signature"));
+    assert!(
+        acceptor
+            .story()
+            .starts_with("fault: wrong authentication signature")
+    );
 }
 
 #[test]
@@ -294,8 +334,15 @@ fn a_dialler_told_to_wait_comes_back_after_the_longest_pause() {
     }
     let wait = &frame(16, b"")[..32];
     pair.dialler.receive(wait, Time::ZERO);
-    assert!(pair.dialler.story().ends_with("fault: peer said to wait; CloseSocket"));
-    assert_eq!(pair.dialler.protocol.poll_timeout(), Some(Time::ZERO + seconds(15)));
+    assert!(
+        pair.dialler
+            .story()
+            .ends_with("fault: peer said to wait; CloseSocket")
+    );
+    assert_eq!(
+        pair.dialler.protocol.poll_timeout(),
+        Some(Time::ZERO + seconds(15))
+    );
 }
 
 #[test]

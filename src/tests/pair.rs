@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::proto::{Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig};
-use crate::types::{EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet, Time, WallTime};
+use crate::types::{
+    EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet, Time, WallTime,
+};
 
 /// Where the acceptor listens.
 pub const SERVER: &str = "v2:10.0.0.1:6800/7";
@@ -42,7 +44,12 @@ pub struct Pipes {
     pub cut: Option<(usize, usize)>,
 }
 
-pub const SMOOTH: Pipes = Pipes { read: usize::MAX, write: usize::MAX, slices: 64, cut: None };
+pub const SMOOTH: Pipes = Pipes {
+    read: usize::MAX,
+    write: usize::MAX,
+    slices: 64,
+    cut: None,
+};
 
 pub struct Pair {
     pub dialler: End,
@@ -78,15 +85,31 @@ pub fn addrs(text: &str) -> EntityAddrVec {
 }
 
 pub fn clock(now: Time) -> Clock {
-    Clock { now, wall: WallTime { sec: 1_700_000_000, nsec: 123_456_789 } }
+    Clock {
+        now,
+        wall: WallTime {
+            sec: 1_700_000_000,
+            nsec: 123_456_789,
+        },
+    }
 }
 
 pub fn dialler(config: ProtocolConfig) -> Protocol {
-    Protocol::connect(Arc::new(config), addrs("any:/5"), EntityType::OSD, addrs(SERVER))
+    Protocol::connect(
+        Arc::new(config),
+        addrs("any:/5"),
+        EntityType::OSD,
+        addrs(SERVER),
+    )
 }
 
 pub fn acceptor(config: ProtocolConfig) -> Protocol {
-    Protocol::accept(Arc::new(config), addrs(SERVER), CLIENT_SOCKET.parse().unwrap(), Time::ZERO)
+    Protocol::accept(
+        Arc::new(config),
+        addrs(SERVER),
+        CLIENT_SOCKET.parse().unwrap(),
+        Time::ZERO,
+    )
 }
 
 impl End {
@@ -113,7 +136,10 @@ impl End {
                 *balance += if refuse { 0 } else { payload };
                 !refuse
             };
-            let intake = &mut Intake { events: &mut self.events, admit: &mut admit };
+            let intake = &mut Intake {
+                events: &mut self.events,
+                admit: &mut admit,
+            };
             match self.protocol.bulk() {
                 Some(bulk) => {
                     assert!(self.kept.is_empty());
@@ -127,7 +153,9 @@ impl End {
                 None => {
                     self.kept.extend_from_slice(bytes);
                     bytes = &[];
-                    let used = self.protocol.handle_received(&self.kept, clock(now), intake);
+                    let used = self
+                        .protocol
+                        .handle_received(&self.kept, clock(now), intake);
                     self.kept.drain(..used);
                 }
             }
@@ -146,8 +174,13 @@ impl End {
         let mut buffer = Vec::new();
         self.protocol.lend(&mut buffer);
         let mut slices = [IoSlice::new(&[]); 64];
-        let filled = self.protocol.poll_transmit(clock(now), &mut slices[..pipes.slices]);
-        assert!(slices[..filled].iter().all(|slice| !slice.is_empty()), "an empty slice");
+        let filled = self
+            .protocol
+            .poll_transmit(clock(now), &mut slices[..pipes.slices]);
+        assert!(
+            slices[..filled].iter().all(|slice| !slice.is_empty()),
+            "an empty slice"
+        );
         let mut bytes = Vec::new();
         for slice in &slices[..filled] {
             let len = slice.len().min(pipes.write - bytes.len());
@@ -163,12 +196,16 @@ impl End {
 
     /// What it wants to write, all of it.
     pub fn transmit_all(&mut self, now: Time) -> Vec<u8> {
-        std::iter::repeat_with(|| self.transmit(&SMOOTH, now)).take_while(|bytes| !bytes.is_empty()).flatten().collect()
+        std::iter::repeat_with(|| self.transmit(&SMOOTH, now))
+            .take_while(|bytes| !bytes.is_empty())
+            .flatten()
+            .collect()
     }
 
     pub fn disconnect(&mut self, why: LinkDown, now: Time) {
         self.kept.clear();
-        self.protocol.handle_disconnected(why, now, &mut self.events);
+        self.protocol
+            .handle_disconnected(why, now, &mut self.events);
         self.settle();
     }
 
@@ -222,9 +259,19 @@ impl End {
             .sum();
         self.seen = self.events.len();
         let back = delivered as u64 + self.protocol.take_unused_admission();
-        self.balance = self.balance.checked_sub(back).expect("more given back than admitted");
-        let closed = self.events.iter().position(|event| matches!(event, Event::Closed { .. }));
-        assert!(closed.is_none_or(|at| at + 1 == self.events.len()), "after Closed: {}", self.story());
+        self.balance = self
+            .balance
+            .checked_sub(back)
+            .expect("more given back than admitted");
+        let closed = self
+            .events
+            .iter()
+            .position(|event| matches!(event, Event::Closed { .. }));
+        assert!(
+            closed.is_none_or(|at| at + 1 == self.events.len()),
+            "after Closed: {}",
+            self.story()
+        );
         if self.protocol.is_closed() {
             assert_eq!(self.protocol.poll_timeout(), None);
             assert!(!self.protocol.has_unsent());
@@ -265,7 +312,9 @@ impl Pair {
     }
 
     pub fn start(&mut self) {
-        self.dialler.protocol.start(self.now, &mut self.dialler.events);
+        self.dialler
+            .protocol
+            .start(self.now, &mut self.dialler.events);
         self.connect_if_asked();
     }
 
@@ -298,14 +347,20 @@ impl Pair {
         let mut moved = false;
         for direction in 0..2 {
             let mut len = self.wires[direction].len().min(pipes.read);
-            let limit = pipes.cut.filter(|(at, _)| *at == direction && self.former.is_empty());
+            let limit = pipes
+                .cut
+                .filter(|(at, _)| *at == direction && self.former.is_empty());
             if let Some((_, limit)) = limit {
                 len = len.min(limit - self.carried[direction]);
             }
             let bytes: Vec<u8> = self.wires[direction].drain(..len).collect();
             moved |= len > 0;
             self.carried[direction] += len;
-            let end = if direction == 0 { &mut *acceptor } else { &mut self.dialler };
+            let end = if direction == 0 {
+                &mut *acceptor
+            } else {
+                &mut self.dialler
+            };
             end.receive(&bytes, now);
             moved |= end.admit_refused(now);
             if limit.is_some_and(|(_, limit)| self.carried[direction] == limit) {
@@ -314,7 +369,10 @@ impl Pair {
             }
         }
         if acceptor.opened() > opened {
-            self.replies.iter().cloned().for_each(|reply| acceptor.protocol.send(reply.into()));
+            self.replies
+                .iter()
+                .cloned()
+                .for_each(|reply| acceptor.protocol.send(reply.into()));
         }
         self.collect_closed();
         moved
@@ -378,7 +436,9 @@ impl Pair {
 
 pub fn message(tid: u64, front: usize, middle: usize, data: usize) -> Message {
     let segment = |len: usize, salt: usize| {
-        let bytes: Vec<u8> = (0..len).map(|at| (at * 31 + salt + tid as usize) as u8).collect();
+        let bytes: Vec<u8> = (0..len)
+            .map(|at| (at * 31 + salt + tid as usize) as u8)
+            .collect();
         bytes::Bytes::from(bytes).into()
     };
     Message {

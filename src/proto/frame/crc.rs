@@ -20,11 +20,17 @@ pub fn segment(bytes: &[u8]) -> u32 {
 /// The crc of a segment in pieces.
 #[inline]
 pub fn payload(payload: &Payload) -> u32 {
-    payload.pieces().fold(SEGMENT_SEED, |register, piece| update(register, piece))
+    payload
+        .pieces()
+        .fold(SEGMENT_SEED, |register, piece| update(register, piece))
 }
 
 /// The crcs of front, middle and data: what [`Outgoing`](crate::proto::Outgoing)
 /// can carry so that the sender's thread does the work.
 pub fn segment_crcs(message: &Message) -> [u32; 3] {
-    [payload(&message.front), payload(&message.middle), payload(&message.data)]
+    [
+        payload(&message.front),
+        payload(&message.middle),
+        payload(&message.data),
+    ]
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 
 use bytes::BufMut;
 
-use crate::proto::codec::{count, length, DecodeError, Field, Reader};
+use crate::proto::codec::{DecodeError, Field, Reader, count, length};
 use crate::types::{AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType};
 
 // Linux numbers: Ceph puts its host's address families on the wire.
@@ -97,7 +97,10 @@ impl Field for AuthName {
             .map_err(|_| DecodeError("an entity type is out of range"))?;
         let id: Vec<u8> = from.field()?;
         let id = String::from_utf8(id).map_err(|_| DecodeError("a name is not UTF-8"))?;
-        Ok(Self { kind: EntityType(kind), id })
+        Ok(Self {
+            kind: EntityType(kind),
+            id,
+        })
     }
 }
 
@@ -115,16 +118,28 @@ fn modern(from: &mut Reader<'_>) -> Result<EntityAddr, DecodeError> {
     let len = length(&mut body)?;
     let sockaddr = body.take(len)?;
     if sockaddr.is_empty() {
-        return Ok(EntityAddr { kind, nonce, socket: None });
+        return Ok(EntityAddr {
+            kind,
+            nonce,
+            socket: None,
+        });
     }
     let mut sockaddr = Reader::new(sockaddr);
     let family = sockaddr.field()?;
-    let limit = if family == AF_INET { SOCKADDR_IN } else { SOCKADDR_IN6 };
+    let limit = if family == AF_INET {
+        SOCKADDR_IN
+    } else {
+        SOCKADDR_IN6
+    };
     if len > limit {
         return Err(DecodeError("a socket address is longer than its family's"));
     }
     let socket = socket(family, sockaddr.rest())?;
-    Ok(EntityAddr { kind, nonce, socket })
+    Ok(EntityAddr {
+        kind,
+        nonce,
+        socket,
+    })
 }
 
 /// The form of peers before feature MSG_ADDR2, after its marker.
@@ -133,14 +148,25 @@ fn legacy(from: &mut Reader<'_>) -> Result<EntityAddr, DecodeError> {
     let mut storage = Reader::new(from.take(SOCKADDR_STORAGE)?);
     let family = u16::from_be_bytes(*storage.array()?);
     let socket = socket(family, storage.rest())?;
-    let kind = if socket.is_some() { AddrType::Legacy } else { AddrType::None };
-    Ok(EntityAddr { kind, nonce, socket })
+    let kind = if socket.is_some() {
+        AddrType::Legacy
+    } else {
+        AddrType::None
+    };
+    Ok(EntityAddr {
+        kind,
+        nonce,
+        socket,
+    })
 }
 
 /// A socket address from what follows its family. Left out bytes are zero.
 fn socket(family: u16, rest: &[u8]) -> Result<Option<SocketAddr>, DecodeError> {
     let mut whole = [0; SOCKADDR_IN6 - 2];
-    whole.iter_mut().zip(rest).for_each(|(byte, given)| *byte = *given);
+    whole
+        .iter_mut()
+        .zip(rest)
+        .for_each(|(byte, given)| *byte = *given);
     let mut from = Reader::new(&whole);
     let port = u16::from_be_bytes(*from.array()?);
     match family {
@@ -152,7 +178,9 @@ fn socket(family: u16, rest: &[u8]) -> Result<Option<SocketAddr>, DecodeError> {
         AF_INET6 => {
             let flow = from.field()?;
             let ip = Ipv6Addr::from(*from.array::<16>()?);
-            Ok(Some(SocketAddrV6::new(ip, port, flow, from.field()?).into()))
+            Ok(Some(
+                SocketAddrV6::new(ip, port, flow, from.field()?).into(),
+            ))
         }
         _ => Err(DecodeError("an address family is neither IPv4 nor IPv6")),
     }
@@ -165,11 +193,16 @@ pub fn fill_blank_ips(local: &mut EntityAddrVec, ip: IpAddr) -> bool {
         return false;
     }
     if local.0.is_empty() {
-        local.0.push(EntityAddr { kind: AddrType::Any, ..EntityAddr::default() });
+        local.0.push(EntityAddr {
+            kind: AddrType::Any,
+            ..EntityAddr::default()
+        });
     }
     let learned = local.front().is_blank_ip();
     for addr in local.0.iter_mut().filter(|addr| addr.is_blank_ip()) {
-        let same_family = addr.socket.is_none_or(|socket| socket.is_ipv4() == ip.is_ipv4());
+        let same_family = addr
+            .socket
+            .is_none_or(|socket| socket.is_ipv4() == ip.is_ipv4());
         if same_family {
             addr.socket = Some(SocketAddr::new(ip, addr.port()));
         }

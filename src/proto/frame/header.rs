@@ -97,6 +97,16 @@ impl MessageHeader {
         from.array::<1>()?;
         let compat_version = from.field()?;
         let reserved = from.field()?;
-        Ok(Self { seq, ack_seq, tid, kind, priority, version, compat_version, data_off, reserved })
+        Ok(Self {
+            seq,
+            ack_seq,
+            tid,
+            kind,
+            priority,
+            version,
+            compat_version,
+            data_off,
+            reserved,
+        })
     }
 }

@@ -119,7 +119,11 @@ pub struct Preamble {
 impl Preamble {
     /// A frame of one segment.
     pub const fn control(tag: Tag, len: u32) -> Self {
-        Self { tag, count: 1, lens: [len, 0, 0, 0] }
+        Self {
+            tag,
+            count: 1,
+            lens: [len, 0, 0, 0],
+        }
     }
 
     /// A frame with trailing empty segments left out.
@@ -130,7 +134,11 @@ impl Preamble {
             [_, _, _, 0] => 3,
             _ => 4,
         };
-        Self { tag: Tag::Message, count, lens }
+        Self {
+            tag: Tag::Message,
+            count,
+            lens,
+        }
     }
 
     /// Its bytes. Only the data segment asks for page alignment.
@@ -192,7 +200,11 @@ impl Preamble {
             Revision::Rev0 => EPILOGUE_REV0_LEN as u64,
             Revision::Rev1 => {
                 let first = if self.lens[0] > 0 { 4 } else { 0 };
-                let rest = if self.count > 1 { EPILOGUE_REV1_LEN as u64 } else { 0 };
+                let rest = if self.count > 1 {
+                    EPILOGUE_REV1_LEN as u64
+                } else {
+                    0
+                };
                 first + rest
             }
         }

@@ -13,7 +13,7 @@ use crate::types::Payload;
 use super::crc;
 use super::header::HEADER_LEN;
 use super::preamble::{
-    Preamble, Revision, Tag, EPILOGUE_REV1_LEN, MAX_CONTROL_LEN, MAX_SEGMENTS, PREAMBLE_LEN,
+    EPILOGUE_REV1_LEN, MAX_CONTROL_LEN, MAX_SEGMENTS, PREAMBLE_LEN, Preamble, Revision, Tag,
 };
 
 /// An incomplete frame body above this is collected in a buffer of its own.
@@ -183,7 +183,10 @@ impl FrameReader {
     pub fn reset(&mut self) {
         self.refund();
         let unused = self.unused;
-        *self = Self { unused, ..Self::new(self.crcs) };
+        *self = Self {
+            unused,
+            ..Self::new(self.crcs)
+        };
     }
 
     #[inline]
@@ -293,7 +296,12 @@ impl FrameReader {
             Revision::Rev1 => self.check_rev1(preamble.count, lens, bytes),
             Revision::Rev0 => self.check_rev0(preamble.count, lens, bytes),
         }?;
-        let frame = Frame { tag: preamble.tag, lens, second, body };
+        let frame = Frame {
+            tag: preamble.tag,
+            lens,
+            second,
+            body,
+        };
         Ok((!aborted).then_some(frame))
     }
 

@@ -15,8 +15,8 @@ use crate::types::Payload;
 
 use super::control::Control;
 use super::crc;
-use super::header::{MessageHeader, HEADER_LEN};
-use super::preamble::{Preamble, Revision, MAX_SEGMENTS, PREAMBLE_LEN};
+use super::header::{HEADER_LEN, MessageHeader};
+use super::preamble::{MAX_SEGMENTS, PREAMBLE_LEN, Preamble, Revision};
 
 /// Pieces from this size on are borrowed; below, copying is cheaper than a
 /// slice of their own.
@@ -116,7 +116,8 @@ impl FrameWriter {
                 None => crc::payload(payloads[index - 1]),
             });
         }
-        self.staged.reserve(PREAMBLE_LEN + HEADER_LEN + 4 + 17 + small(lens));
+        self.staged
+            .reserve(PREAMBLE_LEN + HEADER_LEN + 4 + 17 + small(lens));
         self.staged.put_slice(&self.preamble.1);
         self.staged.put_slice(&header);
         if self.revision == Revision::Rev1 {
@@ -192,7 +193,9 @@ impl FrameWriter {
             self.rewind();
         } else if self.written >= COMPACT_MIN && self.written * 2 >= self.staged.len() {
             self.staged.drain(..self.written);
-            self.borrowed.iter_mut().for_each(|next| next.at -= self.written);
+            self.borrowed
+                .iter_mut()
+                .for_each(|next| next.at -= self.written);
             self.written = 0;
         }
     }
@@ -249,7 +252,10 @@ impl FrameWriter {
                 self.staged.put_slice(piece);
             } else {
                 self.borrowed_len += piece.len();
-                self.borrowed.push_back(Borrowed { at: self.staged.len(), piece: piece.clone() });
+                self.borrowed.push_back(Borrowed {
+                    at: self.staged.len(),
+                    piece: piece.clone(),
+                });
             }
         }
     }
@@ -274,11 +280,7 @@ impl FrameWriter {
 
     #[inline]
     fn crc_or_zero(&self, crc: impl FnOnce() -> u32) -> u32 {
-        if self.crcs {
-            crc()
-        } else {
-            0
-        }
+        if self.crcs { crc() } else { 0 }
     }
 }
 

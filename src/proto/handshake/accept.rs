@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use crate::proto::auth::{self, ConMode};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
-    AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, Hello, IdentMissingFeatures,
-    ServerIdent, SessionReconnect, SessionReset, FLAG_LOSSY,
+    AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, FLAG_LOSSY, Hello,
+    IdentMissingFeatures, ServerIdent, SessionReconnect, SessionReset,
 };
-use crate::proto::frame::{fill_blank_ips, Frame, Tag};
+use crate::proto::frame::{Frame, Tag, fill_blank_ips};
 use crate::proto::output::Peer;
-use crate::types::{features, EntityAddr, EntityName, EntityType};
+use crate::types::{EntityAddr, EntityName, EntityType, features};
 
-use super::{payload, Context, Step};
+use super::{Context, Step, payload};
 
 /// AUTH_REQUESTs that may be declined on one connection.
 const MAX_AUTH_REQUESTS: u32 = 8;
@@ -50,7 +50,10 @@ impl Accepting {
             Self::Banner(from) => {
                 let entity_type = context.config.name.kind;
                 let peer_addr = EntityAddr::msgr2(from, 0);
-                context.out.control(&Hello { entity_type, peer_addr });
+                context.out.control(&Hello {
+                    entity_type,
+                    peer_addr,
+                });
                 Self::Hello
             }
             later => later,
@@ -108,7 +111,10 @@ fn on_auth_request(
 ) -> Result<Step<Accepting>, Fault> {
     let config = context.config;
     let allowed_modes = auth::modes_for_none(config.modes.allowed(config.name.kind, peer_type));
-    let common = request.preferred_modes.iter().any(|mode| allowed_modes.contains(mode));
+    let common = request
+        .preferred_modes
+        .iter()
+        .any(|mode| allowed_modes.contains(mode));
     let verdict = if request.method == auth::METHOD_NONE && common {
         auth::none_claim(&request.payload).map_err(|_| EACCES)
     } else {
@@ -117,9 +123,18 @@ fn on_auth_request(
     match verdict {
         Ok(global_id) => {
             let con_mode = ConMode::Crc.code();
-            context.out.control(&AuthDone { global_id, con_mode, payload: Vec::new() });
-            context.out.control(&AuthSignature { signature: auth::NO_SIGNATURE });
-            Ok(Step::Next(Accepting::Sign(Authenticated { peer_type, global_id })))
+            context.out.control(&AuthDone {
+                global_id,
+                con_mode,
+                payload: Vec::new(),
+            });
+            context.out.control(&AuthSignature {
+                signature: auth::NO_SIGNATURE,
+            });
+            Ok(Step::Next(Accepting::Sign(Authenticated {
+                peer_type,
+                global_id,
+            })))
         }
         Err(_) if declined + 1 >= MAX_AUTH_REQUESTS => Err(Fault::TooManyAuthRequests),
         Err(errno) => {
@@ -157,7 +172,9 @@ fn on_client_ident(
     let required_features = policy.features_required | features::MSG_ADDR2;
     let missing = required_features & !ident.supported_features;
     if missing != 0 {
-        context.out.control(&IdentMissingFeatures { features: missing });
+        context
+            .out
+            .control(&IdentMissingFeatures { features: missing });
         return Ok(Step::Next(Accepting::Session(peer)));
     }
     context.out.control(&ServerIdent {

@@ -3,14 +3,14 @@
 use crate::proto::auth::{self, ConMode};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
-    AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, Hello, IdentMissingFeatures,
-    ServerIdent, FLAG_LOSSY,
+    AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, FLAG_LOSSY, Hello,
+    IdentMissingFeatures, ServerIdent,
 };
-use crate::proto::frame::{fill_blank_ips, Frame, Tag};
+use crate::proto::frame::{Frame, Tag, fill_blank_ips};
 use crate::proto::output::{Event, Peer};
-use crate::types::{features, EntityAddr, EntityName, EntityType};
+use crate::types::{EntityAddr, EntityName, EntityType, features};
 
-use super::{payload, Context, Step};
+use super::{Context, Step, payload};
 
 /// Whom this attempt is for.
 #[derive(Debug)]
@@ -43,7 +43,10 @@ impl Connecting {
         match self {
             Self::Banner(dialled) => {
                 let entity_type = context.config.name.kind;
-                context.out.control(&Hello { entity_type, peer_addr: dialled.target });
+                context.out.control(&Hello {
+                    entity_type,
+                    peer_addr: dialled.target,
+                });
                 Self::Hello(dialled)
             }
             later => later,
@@ -54,7 +57,9 @@ impl Connecting {
     pub fn handle(self, frame: &Frame<'_>, context: &mut Context<'_>) -> Result<Step<Self>, Fault> {
         match (self, frame.tag) {
             (Self::Hello(dialled), Tag::Hello) => on_hello(dialled, &payload(frame)?, context),
-            (Self::Auth(dialled), Tag::AuthDone) => on_auth_done(dialled, &payload(frame)?, context),
+            (Self::Auth(dialled), Tag::AuthDone) => {
+                on_auth_done(dialled, &payload(frame)?, context)
+            }
             // Method none in mode crc is all there is to offer, so there is
             // nothing left to try.
             (Self::Auth(_), Tag::AuthBadMethod) => {
@@ -66,9 +71,9 @@ impl Connecting {
             (Self::Ident(dialled, global_id), Tag::ServerIdent) => {
                 on_server_ident(&dialled, global_id, payload(frame)?, context)
             }
-            (Self::Ident(..), Tag::IdentMissingFeatures) => {
-                Err(Fault::MissingFeatures(payload::<IdentMissingFeatures>(frame)?.features))
-            }
+            (Self::Ident(..), Tag::IdentMissingFeatures) => Err(Fault::MissingFeatures(
+                payload::<IdentMissingFeatures>(frame)?.features,
+            )),
             (Self::Ident(..), Tag::Wait) => Err(Fault::Wait),
             (_, tag) => Err(Fault::Unexpected(tag)),
         }
@@ -105,7 +110,11 @@ fn on_hello(
         return Err(Fault::NoMode);
     }
     let payload = auth::none_request(&config.name, dialled.peer_type);
-    context.out.control(&AuthRequest { method: auth::METHOD_NONE, preferred_modes, payload });
+    context.out.control(&AuthRequest {
+        method: auth::METHOD_NONE,
+        preferred_modes,
+        payload,
+    });
     Ok(Step::Next(Connecting::Auth(dialled)))
 }
 
@@ -117,7 +126,9 @@ fn on_auth_done(
     if done.con_mode != ConMode::Crc.code() {
         return Err(Fault::WrongMode(done.con_mode));
     }
-    context.out.control(&AuthSignature { signature: auth::NO_SIGNATURE });
+    context.out.control(&AuthSignature {
+        signature: auth::NO_SIGNATURE,
+    });
     Ok(Step::Next(Connecting::Sign(dialled, done.global_id)))
 }
 

@@ -53,7 +53,10 @@ pub struct Context<'a> {
 impl Handshake {
     /// True until the peer's banner is there; frames follow it.
     pub const fn expects_banner(&self) -> bool {
-        matches!(self, Self::Connect(Connecting::Banner(_)) | Self::Accept(Accepting::Banner(_)))
+        matches!(
+            self,
+            Self::Connect(Connecting::Banner(_)) | Self::Accept(Accepting::Banner(_))
+        )
     }
 
     /// The peer's banner fixed the revision.
