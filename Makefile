@@ -21,7 +21,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror
 COMPILE  = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude
 LINK     = $(LDFLAGS) -L$(LIB) -Wl,-rpath,'$$ORIGIN/../release' -lmsgr
 
-.PHONY: all help lib examples demo check bench install uninstall clean
+.PHONY: all help lib examples interop-programs demo check bench install uninstall clean
 
 all: lib
 
@@ -56,6 +56,12 @@ $(EXAMPLES)/%: examples-c/%.c include/msgr.h | lib $(EXAMPLES)
 # The same source as C++, since the header is for both.
 $(EXAMPLES)/hello++: examples-c/hello.c include/msgr.h | lib $(EXAMPLES)
 	$(CXX) -x c++ -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LINK)
+
+# What tests/interop.rs runs.
+interop-programs: $(addprefix $(EXAMPLES)/,mon_map mon_ping keepalive)
+
+$(EXAMPLES)/keepalive: tests/interop/keepalive.c include/msgr.h | lib $(EXAMPLES)
+	$(COMPILE) -o $@ $< $(LINK)
 
 # No C++ compiler is needed for the demo.
 demo: $(EXAMPLES)/perf_server $(EXAMPLES)/perf_client

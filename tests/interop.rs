@@ -24,7 +24,7 @@ fn example(name: &str) -> Command {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let mut make = Command::new("make");
-        make.args(["-s", "examples"])
+        make.args(["-s", "interop-programs"])
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         // A make around this test has job slots that are not ours to use.
         make.env_remove("MAKEFLAGS")
@@ -117,6 +117,14 @@ fn a_real_monitor_answers_a_ping() {
         );
         assert!(pong.contains("\"mon_status\""), "{pong}");
         assert!(pong.contains(monitor.fsid()), "{pong}");
+    }
+}
+
+#[test]
+fn a_real_monitor_answers_a_keepalive() {
+    if let Some(monitor) = Monitor::start(Family::V4) {
+        let output = example("keepalive").arg(monitor.v2_addr()).output().unwrap();
+        assert_eq!(stdout_of_success("keepalive", &output), "answered\n");
     }
 }
 
