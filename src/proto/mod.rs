@@ -13,6 +13,8 @@
 
 mod auth;
 mod banner;
+#[cfg(test)]
+pub mod captured;
 mod codec;
 mod config;
 mod exchange;

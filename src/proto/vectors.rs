@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use bytes::Bytes;
 
 use super::banner::Banner;
+use super::captured::{conversation, hex, records};
 use super::codec::{Field, Reader};
 use super::exchange::Exchange;
 use super::fault::Fault;
@@ -14,7 +15,6 @@ use super::frame::control::{
 };
 use super::frame::{FrameReader, FrameWriter, MessageHeader, Revision, Tag, crc_update};
 use super::output::{Event, Intake};
-use crate::tests::vectors::{conversation, hex, records};
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, Message, Time};
 
 #[test]

@@ -6,7 +6,7 @@ use crate::proto::{Event, Protocol};
 use crate::types::{EntityType, Message, Policy, Time};
 
 use super::pair::{End, addrs, client_config, config};
-use super::vectors::conversation;
+use crate::proto::captured::conversation;
 
 const AUTH_DONE: u8 = 6;
 const CLIENT_IDENT: u8 = 8;

@@ -7,4 +7,3 @@ mod faults;
 mod handshake;
 mod layering;
 pub mod pair;
-pub mod vectors;
