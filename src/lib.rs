@@ -44,6 +44,8 @@
 //! `ms_dispatch` [`Dispatcher::dispatch`], `connect_to` [`Messenger::connect`].
 //! `ARCHITECTURE.md` has the map of the code.
 
+#[cfg(feature = "capi")]
+pub mod capi;
 mod event;
 mod messenger;
 mod proto;

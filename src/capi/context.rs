@@ -1,0 +1,98 @@
+//! `msgr_ctx`: options and workers.
+
+use std::ffi::{c_char, c_int};
+
+use super::guard::{guard, guard_or};
+use super::handle::{self, msgr_ctx};
+use super::log;
+use crate::Context;
+
+/// Makes a context with the default options.
+///
+/// A process usually has one. Its worker threads start with its first
+/// messenger, serve all of them, and end with the last reference.
+///
+/// `*out` gets a reference that belongs to the caller, NULL on failure.
+/// Returns 0 or -EINVAL. Any thread. Ceph: `new CephContext`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_ctx_create(out: *mut *mut msgr_ctx) -> c_int {
+    // SAFETY: the caller's promise is the callee's.
+    guard(|| unsafe {
+        handle::give(out, || {
+            log::install();
+            Ok(Context::new())
+        })
+    })
+}
+
+/// Adds a reference. Returns `ctx`, NULL for NULL. Any thread.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_ctx_ref(ctx: *mut msgr_ctx) -> *mut msgr_ctx {
+    // SAFETY: the caller's promise is the callee's.
+    guard_or(ctx, || Ok(unsafe { handle::add_ref(ctx) }))
+}
+
+/// Drops a reference; NULL is ignored. A messenger holds one of its own, so
+/// a program may drop its reference once its messengers are made. Any thread.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
+    guard_or((), || {
+        // SAFETY: the caller's promise is the callee's.
+        drop(unsafe { handle::take(ctx) });
+        Ok(())
+    });
+}
+
+/// Sets an option by Ceph's name for it, as in "ms_async_op_threads", "2".
+///
+/// Sizes may be written 4K or 100M, durations in seconds, switches as true or
+/// false. Some options are read only when the first messenger is made.
+///
+/// Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not
+/// fit it. Any thread, also in callbacks. Ceph: `md_config_t::set_val`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conf_set(
+    ctx: *mut msgr_ctx,
+    key: *const c_char,
+    value: *const c_char,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        handle::borrow(ctx)?.conf_set(handle::text(key)?, handle::text(value)?)?;
+        Ok(0)
+    })
+}
+
+/// Reads an option as text into `buf`, with a NUL.
+///
+/// Returns the text's length without the NUL; -ENOENT for an unknown option;
+/// -ENAMETOOLONG if it does not fit into `len` bytes, and then nothing is
+/// written. Any thread, also in callbacks. Ceph: `md_config_t::get_val`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conf_get(
+    ctx: *mut msgr_ctx,
+    key: *const c_char,
+    buf: *mut c_char,
+    len: usize,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        let value = handle::borrow(ctx)?.conf_get(handle::text(key)?)?;
+        handle::fill(buf, len, &value)
+    })
+}

@@ -1,0 +1,326 @@
+//! The handles, and the only casts between C's pointers and Rust's references.
+//!
+//! The handle types have no layout that C sees (no `repr(C)`, so that the
+//! header only names them): C holds pointers to them and nothing else.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use super::error::Refusal;
+use super::message::MessageCell;
+use crate::{Connection, Context, Messenger};
+
+/// What the messengers of one process part share: options and the worker
+/// threads. Ceph's `CephContext`, as far as a messenger needs one.
+#[expect(non_camel_case_types, reason = "the name C knows")]
+pub struct msgr_ctx {
+    _private: [u8; 0],
+}
+
+/// An endpoint with a name, addresses and connections. Ceph's `Messenger`.
+#[expect(non_camel_case_types, reason = "the name C knows")]
+pub struct msgr_messenger {
+    _private: [u8; 0],
+}
+
+/// A connection to one peer. Equal pointers are the same connection, and as
+/// long as a reference is held no other connection gets that pointer. Ceph's
+/// `Connection`.
+#[expect(non_camel_case_types, reason = "the name C knows")]
+pub struct msgr_conn {
+    _private: [u8; 0],
+}
+
+/// A message: a few numbers and three segments of bytes. Ceph's `Message`.
+#[expect(non_camel_case_types, reason = "the name C knows")]
+pub struct msgr_msg {
+    _private: [u8; 0],
+}
+
+/// A type that C sees only as a pointer, and what the pointer really is: one
+/// count of an `Arc` of `Target`.
+pub(super) trait Handle {
+    type Target;
+}
+
+impl Handle for msgr_ctx {
+    type Target = Context;
+}
+
+impl Handle for msgr_messenger {
+    type Target = Messenger;
+}
+
+impl Handle for msgr_conn {
+    type Target = Connection;
+}
+
+impl Handle for msgr_msg {
+    type Target = MessageCell;
+}
+
+pub(super) const NULL_HANDLE: Refusal = Refusal::of(libc::EINVAL, "a handle is NULL");
+
+/// Gives C a reference of its own.
+pub(super) fn into_raw<H: Handle>(owned: Arc<H::Target>) -> *mut H {
+    Arc::into_raw(owned).cast_mut().cast()
+}
+
+/// The handle of something that C does not get a reference of.
+pub(super) fn lend<H: Handle>(target: &Arc<H::Target>) -> *mut H {
+    Arc::as_ptr(target).cast_mut().cast()
+}
+
+/// Looks at what a handle stands for, for the time of one call.
+///
+/// # Safety
+/// `raw` is a handle by the conventions, for as long as `'a`.
+pub(super) unsafe fn borrow<'a, H: Handle>(raw: *const H) -> Result<&'a H::Target, Refusal> {
+    // SAFETY: a handle that is not NULL came from `into_raw` or `lend`, and a
+    // reference keeps its target alive for the call.
+    unsafe { raw.cast::<H::Target>().as_ref() }.ok_or(NULL_HANDLE)
+}
+
+/// A reference of our own besides the caller's.
+///
+/// # Safety
+/// `raw` is a handle by the conventions.
+pub(super) unsafe fn share<H: Handle>(raw: *const H) -> Result<Arc<H::Target>, Refusal> {
+    if raw.is_null() {
+        return Err(NULL_HANDLE);
+    }
+    let raw = raw.cast::<H::Target>();
+    // SAFETY: as in `borrow`; the count added here is the one `from_raw` owns.
+    unsafe {
+        Arc::increment_strong_count(raw);
+        Ok(Arc::from_raw(raw))
+    }
+}
+
+/// Adds a reference for C and returns the same handle; NULL for NULL.
+///
+/// # Safety
+/// `raw` is a handle by the conventions.
+pub(super) unsafe fn add_ref<H: Handle>(raw: *mut H) -> *mut H {
+    // SAFETY: the caller's promise is the callee's.
+    if let Ok(shared) = unsafe { share(raw) } {
+        std::mem::forget(shared);
+    }
+    raw
+}
+
+/// Takes C's reference back; `None` for NULL.
+///
+/// # Safety
+/// `raw` is a handle by the conventions, with a reference that belongs to the
+/// caller, who must not use it again.
+pub(super) unsafe fn take<H: Handle>(raw: *mut H) -> Option<Arc<H::Target>> {
+    if raw.is_null() {
+        return None;
+    }
+    // SAFETY: the reference given up here was made by `into_raw` or `add_ref`.
+    Some(unsafe { Arc::from_raw(raw.cast_const().cast::<H::Target>()) })
+}
+
+/// Writes a handle that belongs to the caller, or NULL, to an out-parameter.
+///
+/// # Safety
+/// `out` is an out-parameter by the conventions.
+pub(super) unsafe fn give<H: Handle>(
+    out: *mut *mut H,
+    make: impl FnOnce() -> Result<Arc<H::Target>, Refusal>,
+) -> Result<c_int, Refusal> {
+    // SAFETY: an out-parameter is NULL or writable; it may be uninitialised
+    // and is not read.
+    let put = |handle: *mut H| unsafe { out.write(handle) };
+    if out.is_null() {
+        return Err(Refusal::of(
+            libc::EINVAL,
+            "the pointer to the result is NULL",
+        ));
+    }
+    put(std::ptr::null_mut());
+    put(into_raw::<H>(make()?));
+    Ok(0)
+}
+
+/// Reads a text argument.
+///
+/// # Safety
+/// `raw` is a text by the conventions, for as long as `'a`.
+pub(super) unsafe fn text<'a>(raw: *const c_char) -> Result<&'a str, Refusal> {
+    if raw.is_null() {
+        return Err(Refusal::of(libc::EINVAL, "a text is NULL"));
+    }
+    // SAFETY: a text that is not NULL ends with a NUL byte.
+    let text = unsafe { CStr::from_ptr(raw) };
+    text.to_str()
+        .map_err(|_| Refusal::of(libc::EINVAL, "a text is not UTF-8"))
+}
+
+/// Writes a text and its NUL to a caller's buffer; the text's length.
+///
+/// # Safety
+/// `buf` is a buffer of `len` bytes by the conventions.
+pub(super) unsafe fn fill(buf: *mut c_char, len: usize, text: &str) -> Result<c_int, Refusal> {
+    if buf.is_null() {
+        return Err(Refusal::of(libc::EINVAL, "the buffer is NULL"));
+    }
+    let too_short = Refusal::of(libc::ENAMETOOLONG, "the buffer is too short");
+    let count = c_int::try_from(text.len()).map_err(|_| too_short.clone())?;
+    if text.len() >= len {
+        return Err(too_short);
+    }
+    // SAFETY: the buffer has room for the text and one byte more, and cannot
+    // overlap with a text that lives in this library.
+    unsafe {
+        buf.cast::<u8>()
+            .copy_from_nonoverlapping(text.as_ptr(), text.len());
+        buf.add(text.len()).write(0);
+    }
+    Ok(count)
+}
+
+/// The bytes of a `(pointer, length)` pair.
+///
+/// # Safety
+/// `raw` is NULL or readable for `len` bytes for as long as `'a`.
+pub(super) unsafe fn bytes<'a>(raw: *const c_void, len: usize) -> Result<&'a [u8], Refusal> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if raw.is_null() {
+        return Err(Refusal::of(libc::EINVAL, "the bytes are NULL"));
+    }
+    if isize::try_from(len).is_err() {
+        return Err(Refusal::of(
+            libc::EINVAL,
+            "the length is larger than memory",
+        ));
+    }
+    // SAFETY: not NULL, not longer than an object may be, readable by the
+    // conventions.
+    Ok(unsafe { std::slice::from_raw_parts(raw.cast(), len) })
+}
+
+/// A structure whose first field is its size in bytes, so that it can grow.
+///
+/// # Safety
+/// It begins with a `u32`, and all bytes zero are a value of it.
+pub(super) unsafe trait Extensible: Copy {
+    /// What the first version of the structure had at least.
+    const MIN_SIZE: usize;
+}
+
+/// No structure will ever be longer; more is garbage in `struct_size`.
+const MAX_STRUCT: usize = 4096;
+
+/// Reads a structure that an older or a newer program may have written: what
+/// it lacks is zero, what we do not know must be zero.
+///
+/// # Safety
+/// `raw` is a structure by the conventions.
+pub(super) unsafe fn read_struct<T: Extensible>(raw: *const T) -> Result<T, Refusal> {
+    if raw.is_null() {
+        return Err(Refusal::of(libc::EINVAL, "the structure is NULL"));
+    }
+    // SAFETY: every extensible structure begins with its size.
+    let size = unsafe { raw.cast::<u32>().read_unaligned() } as usize;
+    if size < T::MIN_SIZE {
+        return Err(Refusal::of(
+            libc::EINVAL,
+            "struct_size is not set or too small",
+        ));
+    }
+    if size > MAX_STRUCT {
+        return Err(Refusal::of(libc::E2BIG, "struct_size is too large"));
+    }
+    // SAFETY: the structure is readable for as many bytes as it says.
+    let given = unsafe { std::slice::from_raw_parts(raw.cast::<u8>(), size) };
+    let (known, beyond) = given.split_at(size.min(size_of::<T>()));
+    if beyond.iter().any(|byte| *byte != 0) {
+        return Err(Refusal::of(
+            libc::E2BIG,
+            "the structure uses fields this msgr does not know",
+        ));
+    }
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: `known` is no longer than the value, and zero bytes are legal
+    // for what is not covered.
+    unsafe {
+        value
+            .as_mut_ptr()
+            .cast::<u8>()
+            .copy_from_nonoverlapping(known.as_ptr(), known.len());
+        Ok(value.assume_init())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    #[repr(C)]
+    struct Grown {
+        struct_size: u32,
+        old: u32,
+        new: u64,
+    }
+
+    // SAFETY: two integers after a u32.
+    unsafe impl Extensible for Grown {
+        const MIN_SIZE: usize = 8;
+    }
+
+    /// Reads from a buffer of exactly `words`, so that a read past its end
+    /// would be seen by the memory checkers.
+    fn read(words: &[u32]) -> Result<Grown, c_int> {
+        let exact = words.to_vec();
+        // SAFETY: the tests never claim more bytes than there are, or claim a
+        // size that is refused before the bytes are touched.
+        unsafe { read_struct(exact.as_ptr().cast()) }.map_err(|refusal| refusal.errno)
+    }
+
+    #[test]
+    fn an_older_shorter_structure_is_padded_with_zeros() {
+        let grown = read(&[8, 7]).unwrap();
+        assert_eq!((grown.struct_size, grown.old, grown.new), (8, 7, 0));
+    }
+
+    #[test]
+    fn a_newer_longer_structure_is_taken_only_if_the_rest_is_zero() {
+        assert_eq!(read(&[24, 7, 1, 0, 0, 0]).unwrap().new, 1);
+        assert_eq!(read(&[24, 7, 1, 0, 0, 9]).err(), Some(libc::E2BIG));
+    }
+
+    #[test]
+    fn a_structure_size_that_cannot_be_is_refused_without_reading_on() {
+        for (size, errno) in [
+            (0, libc::EINVAL),
+            (7, libc::EINVAL),
+            (u32::MAX, libc::E2BIG),
+        ] {
+            assert_eq!(read(&[size]).err(), Some(errno), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_written_whole_or_not_at_all() {
+        let mut buf: [c_char; 4] = [1; 4];
+        // SAFETY: the lengths given are within the buffer.
+        let mut put = |len, text| unsafe { fill(buf.as_mut_ptr(), len, text) };
+        assert_eq!(
+            put(3, "abc").map_err(|refusal| refusal.errno),
+            Err(libc::ENAMETOOLONG)
+        );
+        assert_eq!(
+            put(0, "").map_err(|refusal| refusal.errno),
+            Err(libc::ENAMETOOLONG)
+        );
+        assert_eq!(put(1, "").map_err(|refusal| refusal.errno), Ok(0));
+        assert_eq!(put(4, "abc").map_err(|refusal| refusal.errno), Ok(3));
+        assert_eq!(buf.map(|c| c as u8), *b"abc\0");
+    }
+}

@@ -1,0 +1,238 @@
+//! `msgr_messenger`: an endpoint's life.
+
+use std::ffi::{c_char, c_int};
+
+use super::error::Refusal;
+use super::guard::{guard, guard_or};
+use super::handle::{self, msgr_conn, msgr_ctx, msgr_messenger};
+use super::policy::entity_type;
+use crate::{EntityAddrVec, Messenger};
+
+/// Makes a messenger.
+///
+/// `entity` is who it speaks for, "osd.0" or "client.admin"; `lname` is a name
+/// for the log, "client"; `nonce` makes its addresses differ from those of an
+/// earlier process on the same port: the process id will do, or a random
+/// number. Only its low 32 bits travel.
+///
+/// `*out` gets a reference that belongs to the caller, NULL on failure.
+/// Returns 0; -EINVAL for an entity that is none; an errno if the context's
+/// workers could not be started. Any thread. Ceph: `Messenger::create`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_create(
+    ctx: *mut msgr_ctx,
+    entity: *const c_char,
+    lname: *const c_char,
+    nonce: u64,
+    out: *mut *mut msgr_messenger,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        handle::give(out, || {
+            let ctx = handle::share(ctx)?;
+            Ok(Messenger::create(
+                &ctx,
+                handle::text(entity)?,
+                handle::text(lname)?,
+                nonce,
+            )?)
+        })
+    })
+}
+
+/// Adds a reference. Returns `messenger`, NULL for NULL. Any thread.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_ref(messenger: *mut msgr_messenger) -> *mut msgr_messenger {
+    // SAFETY: the caller's promise is the callee's.
+    guard_or(messenger, || Ok(unsafe { handle::add_ref(messenger) }))
+}
+
+/// Drops a reference; NULL is ignored. The last one shuts the messenger down
+/// and waits for it; in a callback it does not wait. Any thread.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_unref(messenger: *mut msgr_messenger) {
+    guard_or((), || {
+        // SAFETY: the caller's promise is the callee's.
+        drop(unsafe { handle::take(messenger) });
+        Ok(())
+    });
+}
+
+/// Listens on the given addresses.
+///
+/// `addrs` is "v2:127.0.0.1:6800", "v2:[::1]:0", or several in brackets with
+/// commas between: "[v2:10.0.0.1:3300,v1:10.0.0.1:6789]". IPs are numeric.
+/// Port 0 takes a free one of the range ms_bind_port_min to ms_bind_port_max;
+/// `msgr_get_myaddrs` tells which. Accepting begins with the first dispatcher.
+///
+/// Returns 0; -EINVAL for a malformed address; -EADDRINUSE; -EALREADY if it is
+/// bound or started already; -EOPNOTSUPP for a kind of address that cannot be
+/// listened on; -ESHUTDOWN. Any thread. Ceph: `Messenger::bindv`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_bind(messenger: *mut msgr_messenger, addrs: *const c_char) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        handle::borrow(messenger)?.bind(&addresses(handle::text(addrs)?)?)?;
+        Ok(0)
+    })
+}
+
+/// Starts the messenger: from here on it may dial and deliver.
+///
+/// It may come before or after the first dispatcher, and after
+/// `msgr_bind` only. Returns 0; -EALREADY if started; -ESHUTDOWN. Any thread.
+/// Ceph: `Messenger::start`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_start(messenger: *mut msgr_messenger) -> c_int {
+    // SAFETY: the caller's promise is the callee's.
+    guard(|| unsafe {
+        handle::borrow(messenger)?
+            .start()
+            .map(|()| 0)
+            .map_err(Into::into)
+    })
+}
+
+/// Closes all connections and stops listening; delivers no more. It does not
+/// wait for callbacks that run at this moment: `msgr_wait` does.
+///
+/// Returns 0, also when it is shut down already. Any thread, also in
+/// callbacks. Ceph: `Messenger::shutdown`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_shutdown(messenger: *mut msgr_messenger) -> c_int {
+    // SAFETY: the caller's promise is the callee's.
+    guard(|| unsafe {
+        handle::borrow(messenger)?
+            .shutdown()
+            .map(|()| 0)
+            .map_err(Into::into)
+    })
+}
+
+/// Waits until the messenger is shut down, by whichever thread. After it no
+/// callback of this messenger runs or will run, but for `release`.
+///
+/// Returns 0, at once if it was never started; -EDEADLK in a callback. Several
+/// threads may wait. Ceph: `Messenger::wait`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_wait(messenger: *mut msgr_messenger) -> c_int {
+    // SAFETY: the caller's promise is the callee's.
+    guard(|| unsafe {
+        handle::borrow(messenger)?
+            .wait()
+            .map(|()| 0)
+            .map_err(Into::into)
+    })
+}
+
+/// Writes the messenger's own addresses into `buf`: what it is bound to, ports
+/// filled in, in the form that `msgr_connect` takes.
+///
+/// Returns the text's length without its NUL; -ENAMETOOLONG if it does not fit
+/// into `len` bytes, and then nothing is written. Any thread, also in
+/// callbacks. Ceph: `Messenger::get_myaddrs`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_get_myaddrs(
+    messenger: *mut msgr_messenger,
+    buf: *mut c_char,
+    len: usize,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        let addrs = handle::borrow(messenger)?.myaddrs();
+        handle::fill(buf, len, &addrs.to_string())
+    })
+}
+
+/// The connection to a peer: the one there is, or a new one, which begins to
+/// dial. It does not wait; messages may be sent at once.
+///
+/// `peer_type` (`MSGR_ENTITY_...`) is what the peer must be and chooses the
+/// policy; `addrs` is written as for `msgr_bind`. The messenger's own address
+/// gives its loopback connection.
+///
+/// `*out` gets a reference that belongs to the caller, NULL on failure.
+/// Returns 0; -EINVAL; -EOPNOTSUPP for addresses without one to dial;
+/// -ENOTCONN if the messenger is not started; -ESHUTDOWN. That the peer
+/// cannot be reached is no error here: see `handle_refused` and
+/// `handle_reset`. Any thread, also in callbacks. Ceph:
+/// `Messenger::connect_to`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_connect(
+    messenger: *mut msgr_messenger,
+    peer_type: c_int,
+    addrs: *const c_char,
+    out: *mut *mut msgr_conn,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        handle::give(out, || {
+            let addrs = addresses(handle::text(addrs)?)?;
+            Ok(handle::borrow(messenger)?.connect(entity_type(peer_type)?, &addrs)?)
+        })
+    })
+}
+
+/// The connection of a messenger to itself. What is sent on it is dispatched
+/// like any other message, without a network.
+///
+/// `*out` gets a reference that belongs to the caller, NULL on failure.
+/// Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph:
+/// `Messenger::get_loopback_connection`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_get_loopback_connection(
+    messenger: *mut msgr_messenger,
+    out: *mut *mut msgr_conn,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe { handle::give(out, || Ok(handle::borrow(messenger)?.loopback_connection())) })
+}
+
+/// How many messages wait for the dispatch thread, or -EINVAL. Any thread,
+/// also in callbacks. Ceph: `Messenger::get_dispatch_queue_len`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_dispatch_queue_len(messenger: *mut msgr_messenger) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        let waiting = unsafe { handle::borrow(messenger)? }.dispatch_queue_len();
+        Ok(c_int::try_from(waiting).unwrap_or(c_int::MAX))
+    })
+}
+
+fn addresses(text: &str) -> Result<EntityAddrVec, Refusal> {
+    text.parse()
+        .map_err(|why| Refusal::new(libc::EINVAL, format!("'{text}': {why}")))
+}
