@@ -1,0 +1,108 @@
+/* Every function of the header exists in the library, and the structures have
+ * the layout that is part of the ABI. */
+#include <assert.h>
+
+#include "check.h"
+
+static_assert(sizeof(msgr_policy) == 40, "size of msgr_policy");
+static_assert(offsetof(msgr_policy, struct_size) == 0, "struct_size comes first");
+static_assert(offsetof(msgr_policy, lossy) == 4, "lossy");
+static_assert(offsetof(msgr_policy, server) == 8, "server");
+static_assert(offsetof(msgr_policy, standby) == 12, "standby");
+static_assert(offsetof(msgr_policy, resetcheck) == 16, "resetcheck");
+static_assert(offsetof(msgr_policy, register_lossy_clients) == 20, "register_lossy_clients");
+static_assert(offsetof(msgr_policy, features_supported) == 24, "features_supported");
+static_assert(offsetof(msgr_policy, features_required) == 32, "features_required");
+
+#define SLOT(number) (8 + (number) * sizeof(void *))
+static_assert(sizeof(msgr_dispatcher) == SLOT(11), "size of msgr_dispatcher");
+static_assert(offsetof(msgr_dispatcher, struct_size) == 0, "struct_size comes first");
+static_assert(offsetof(msgr_dispatcher, flags) == 4, "flags");
+static_assert(offsetof(msgr_dispatcher, can_fast_dispatch) == SLOT(0), "can_fast_dispatch");
+static_assert(offsetof(msgr_dispatcher, fast_dispatch) == SLOT(1), "fast_dispatch");
+static_assert(offsetof(msgr_dispatcher, dispatch) == SLOT(2), "dispatch");
+static_assert(offsetof(msgr_dispatcher, handle_connect) == SLOT(3), "handle_connect");
+static_assert(offsetof(msgr_dispatcher, handle_accept) == SLOT(4), "handle_accept");
+static_assert(offsetof(msgr_dispatcher, handle_fast_connect) == SLOT(5), "handle_fast_connect");
+static_assert(offsetof(msgr_dispatcher, handle_fast_accept) == SLOT(6), "handle_fast_accept");
+static_assert(offsetof(msgr_dispatcher, handle_reset) == SLOT(7), "handle_reset");
+static_assert(offsetof(msgr_dispatcher, handle_remote_reset) == SLOT(8), "handle_remote_reset");
+static_assert(offsetof(msgr_dispatcher, handle_refused) == SLOT(9), "handle_refused");
+static_assert(offsetof(msgr_dispatcher, release) == SLOT(10), "release");
+
+static_assert(MSGR_FRONT == 0 && MSGR_MIDDLE == 1 && MSGR_DATA == 2, "segments");
+static_assert(MSGR_ENTITY_MON == 1 && MSGR_ENTITY_MDS == 2 && MSGR_ENTITY_OSD == 4 &&
+                  MSGR_ENTITY_CLIENT == 8 && MSGR_ENTITY_MGR == 16,
+              "entity types are what the wire has");
+static_assert(MSGR_DISPATCH_FAST == 1, "flags");
+
+typedef void (*function)(void);
+#define ADDRESS(name) (function)(name)
+
+static const function functions[] = {
+    ADDRESS(msgr_version),
+    ADDRESS(msgr_version_string),
+    ADDRESS(msgr_strerror),
+    ADDRESS(msgr_last_error),
+    ADDRESS(msgr_ctx_create),
+    ADDRESS(msgr_ctx_ref),
+    ADDRESS(msgr_ctx_unref),
+    ADDRESS(msgr_conf_set),
+    ADDRESS(msgr_conf_get),
+    ADDRESS(msgr_create),
+    ADDRESS(msgr_ref),
+    ADDRESS(msgr_unref),
+    ADDRESS(msgr_bind),
+    ADDRESS(msgr_start),
+    ADDRESS(msgr_shutdown),
+    ADDRESS(msgr_wait),
+    ADDRESS(msgr_get_myaddrs),
+    ADDRESS(msgr_connect),
+    ADDRESS(msgr_get_loopback_connection),
+    ADDRESS(msgr_dispatch_queue_len),
+    ADDRESS(msgr_policy_init),
+    ADDRESS(msgr_set_default_policy),
+    ADDRESS(msgr_set_policy),
+    ADDRESS(msgr_add_dispatcher_head),
+    ADDRESS(msgr_add_dispatcher_tail),
+    ADDRESS(msgr_conn_ref),
+    ADDRESS(msgr_conn_unref),
+    ADDRESS(msgr_send),
+    ADDRESS(msgr_conn_mark_down),
+    ADDRESS(msgr_conn_keepalive),
+    ADDRESS(msgr_conn_last_keepalive_ack),
+    ADDRESS(msgr_conn_is_connected),
+    ADDRESS(msgr_conn_is_loopback),
+    ADDRESS(msgr_conn_peer_type),
+    ADDRESS(msgr_conn_peer_name),
+    ADDRESS(msgr_conn_peer_addrs),
+    ADDRESS(msgr_conn_features),
+    ADDRESS(msgr_conn_set_priv),
+    ADDRESS(msgr_conn_get_priv),
+    ADDRESS(msgr_msg_create),
+    ADDRESS(msgr_msg_ref),
+    ADDRESS(msgr_msg_unref),
+    ADDRESS(msgr_msg_append_copy),
+    ADDRESS(msgr_msg_append),
+    ADDRESS(msgr_msg_len),
+    ADDRESS(msgr_msg_data),
+    ADDRESS(msgr_msg_type),
+    ADDRESS(msgr_msg_tid),
+    ADDRESS(msgr_msg_set_tid),
+    ADDRESS(msgr_msg_priority),
+    ADDRESS(msgr_msg_set_priority),
+    ADDRESS(msgr_msg_version),
+    ADDRESS(msgr_msg_set_version),
+    ADDRESS(msgr_msg_seq),
+    ADDRESS(msgr_msg_conn),
+    ADDRESS(msgr_set_log_callback),
+    ADDRESS(msgr_set_log_level),
+};
+
+int main(void)
+{
+    size_t i;
+    for (i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+        CHECK(functions[i] != NULL);
+    return 0;
+}
