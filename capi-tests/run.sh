@@ -1,0 +1,103 @@
+#!/bin/bash
+# Compiles and runs the C programs of this folder against a built msgr.
+#
+#     capi-tests/run.sh LIBDIR INCLUDEDIR [PROGRAM...]
+#
+# Each program is compiled as C11 and as C++17 with every warning an error, and
+# runs plain with 1, 2 and 8 workers, as C++, with the address and undefined
+# behaviour sanitizers, and under valgrind. One line per program and way, then
+# a summary. CC, CXX and VALGRIND choose the tools; MSGR_TEST_MESSAGES how many
+# messages the stress test sends (a fiftieth of it under valgrind).
+set -u
+
+if [ $# -lt 2 ]; then
+    echo "usage: $0 LIBDIR INCLUDEDIR [PROGRAM...]" >&2
+    exit 2
+fi
+lib=$(cd "$1" && pwd) include=$(cd "$2" && pwd)
+shift 2
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cc=${CC:-cc} cxx=${CXX:-c++} valgrind=${VALGRIND:-valgrind}
+messages=${MSGR_TEST_MESSAGES:-100000}
+warnings="-Wall -Wextra -Wpedantic -Werror"
+c="-std=c11 -D_POSIX_C_SOURCE=200809L"
+cplusplus="-std=c++17 -D_POSIX_C_SOURCE=200809L -x c++"
+# cargo builds libmsgr.so without the link that its soname asks for.
+ln -s "$lib/libmsgr.so" "$work/libmsgr.so.0"
+link="-L$lib -lmsgr -lpthread -Wl,-rpath,$work"
+sanitize="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+passed=0 failed=0
+
+# verdict NAME WAY STATUS LOG
+verdict() {
+    if [ "$3" -eq 0 ]; then
+        passed=$((passed + 1))
+        echo "ok     $1: $2"
+    else
+        failed=$((failed + 1))
+        echo "FAILED $1: $2 (status $3)"
+        sed 's/^/       /' "$4" | tail -40
+    fi
+}
+
+# build NAME WAY COMPILER FLAGS... : false if it does not compile
+build() {
+    local name=$1 way=$2 out="$work/$1.$2"
+    shift 2
+    # shellcheck disable=SC2086  # flags are words
+    "$@" $warnings -g -O1 -I"$include" -I"$here" "$here/$name.c" -o "$out" $link >"$out.log" 2>&1
+    local status=$?
+    [ $status -eq 0 ] || verdict "$name" "compiling as $way" $status "$out.log"
+    return $status
+}
+
+# run NAME WAY WORKERS TITLE COMMAND...
+run() {
+    local name=$1 out="$work/$1.$2" workers=$3 title=$4
+    shift 4
+    MSGR_TEST_WORKERS=$workers timeout 900 "$@" >"$out.log" 2>&1
+    verdict "$name" "$title" $? "$out.log"
+    grep '^RSS' "$out.log" | sed 's/^/       /'
+}
+
+if ! command -v "$valgrind" >/dev/null; then
+    echo "valgrind is missing: nothing is run under it (Debian: apt-get install valgrind)"
+    [ "${CI:-}" = true ] && failed=$((failed + 1))
+    valgrind=
+fi
+
+programs=("$@")
+if [ ${#programs[@]} -eq 0 ]; then
+    programs=("$here"/api_*.c "$here"/int_*.c "$here"/link.c)
+fi
+
+for source in "${programs[@]}"; do
+    name=$(basename "$source" .c)
+    full=() less=()
+    [ "$name" = int_million ] && full=("$messages") less=("$((messages / 50 + 1))")
+
+    # shellcheck disable=SC2086
+    if build "$name" c $cc $c; then
+        for workers in 1 2 8; do
+            run "$name" c $workers "C11, $workers workers" "$work/$name.c" "${full[@]}"
+        done
+        if [ -n "$valgrind" ]; then
+            run "$name" c 2 valgrind "$valgrind" -q --error-exitcode=99 --leak-check=full \
+                --errors-for-leak-kinds=definite "$work/$name.c" "${less[@]}"
+        fi
+    fi
+    # shellcheck disable=SC2086
+    if build "$name" c++ $cxx $cplusplus; then
+        run "$name" c++ 2 "C++17, 2 workers" "$work/$name.c++" "${less[@]}"
+    fi
+    # shellcheck disable=SC2086
+    if build "$name" sanitized $cc $c $sanitize; then
+        run "$name" sanitized 2 "sanitizers, 2 workers" "$work/$name.sanitized" "${less[@]}"
+    fi
+done
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
