@@ -169,16 +169,23 @@ impl AsyncMessenger {
     /// This messenger's connection to itself.
     pub(crate) fn loopback_connection(self: &Arc<Self>) -> ConnectionRef {
         let mut loopback = lock(&self.loopback);
-        let con = loopback.get_or_insert_with(|| {
-            Connection::new(
-                self,
-                self.stack.least_loaded(),
-                Kind::Loopback,
-                self.name.kind,
-                self.myaddrs(),
-            )
-        });
-        Arc::clone(con)
+        if let Some(con) = loopback.as_ref() {
+            return Arc::clone(con);
+        }
+        let con = Connection::new(
+            self,
+            self.stack.least_loaded(),
+            Kind::Loopback,
+            self.name.kind,
+            self.myaddrs(),
+        );
+        if self.lifecycle.is_shut_down() {
+            // Nobody would take a kept one out of its cycle with us again.
+            con.close();
+        } else {
+            *loopback = Some(Arc::clone(&con));
+        }
+        con
     }
 
     /// Takes a connection that has ended out of the table, and drops what of
@@ -267,6 +274,10 @@ impl AsyncMessenger {
         for con in lock(&self.dialled).drain().map(|(_, con)| con) {
             con.close();
         }
+        // Kept until `wait`, but nothing can be sent on it from here on.
+        lock(&self.loopback).iter().for_each(|con| {
+            con.close();
+        });
         for worker in self.stack.workers() {
             worker.dispatch_event_external(External::Shutdown(Arc::clone(self)));
         }
