@@ -56,6 +56,8 @@ needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
 step 'C API' bash capi-tests/run.sh "$LIB" include
 needs 'cmake pkg-config readelf' 'install' sh tests/install/run.sh
 needs 'ceph-mon ceph monmaptool' 'interop' $CARGO test -q --locked --test interop -- --nocapture
+# Last, because it leaves a libmsgr.so without link-time optimisation behind.
+step 'benchmark runs' env MSGR_BENCH_QUICK=1 $CARGO bench -q --locked --bench compare
 
 echo
 [ -z "$skipped" ] || echo "skipped: ${skipped#, }"
