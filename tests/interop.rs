@@ -123,7 +123,10 @@ fn a_real_monitor_answers_a_ping() {
 #[test]
 fn a_real_monitor_answers_a_keepalive() {
     if let Some(monitor) = Monitor::start(Family::V4) {
-        let output = example("keepalive").arg(monitor.v2_addr()).output().unwrap();
+        let output = example("keepalive")
+            .arg(monitor.v2_addr())
+            .output()
+            .unwrap();
         assert_eq!(stdout_of_success("keepalive", &output), "answered\n");
     }
 }
