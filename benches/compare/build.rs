@@ -50,10 +50,7 @@ const FOREIGN: [Foreign; 2] = [
 /// cannot be installed leaves its peer out; anything else that fails is an error.
 pub(crate) fn build(names: &[&String], strict: bool) -> Result<Built, String> {
     let own = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
-    // Cargo puts the shared library beside this program, in target/release/deps;
-    // only `cargo build` links it one level up.
-    let deps = own.parent().ok_or("not in a target directory")?;
-    let target = deps.ancestors().nth(2).ok_or("not in a target directory")?;
+    let target = own.ancestors().nth(3).ok_or("not in a target directory")?;
     let directory = target.join("bench");
     fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let mut built = Built {
@@ -66,7 +63,7 @@ pub(crate) fn build(names: &[&String], strict: bool) -> Result<Built, String> {
     let wanted = |program: &str| names.is_empty() || names.iter().any(|name| *name == program);
     for program in PROGRAMS.into_iter().filter(|program| wanted(program)) {
         let flags = if program == "msgr" {
-            built.lay_out_library(deps)?
+            built.lay_out_library()?
         } else {
             match foreign_flags(program) {
                 Some(flags) => flags,
@@ -81,8 +78,8 @@ pub(crate) fn build(names: &[&String], strict: bool) -> Result<Built, String> {
 impl Built {
     /// Puts the library, and the baseline if there is one, where the loader
     /// finds it under its ABI name; the compiler's flags for it.
-    fn lay_out_library(&mut self, deps: &Path) -> Result<Vec<String>, String> {
-        let folder = self.link_library("lib", &deps.join("libmsgr.so"))?;
+    fn lay_out_library(&mut self) -> Result<Vec<String>, String> {
+        let folder = self.link_library("lib", &self.build_library()?)?;
         let flags = vec![
             format!("-I{}/include", env!("CARGO_MANIFEST_DIR")),
             folder.join(ABI_NAME).display().to_string(),
@@ -92,6 +89,24 @@ impl Built {
             self.baseline = Some(self.link_library("baseline", Path::new(&path))?);
         }
         Ok(flags)
+    }
+
+    /// The library as it is installed. `cargo bench` itself makes one that is
+    /// not optimised across crates, so this one has a folder of its own.
+    fn build_library(&self) -> Result<PathBuf, String> {
+        let folder = self.directory.join("cargo");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["rustc", "-q", "--release", "--locked", "--lib"])
+            .args(["--crate-type", "cdylib", "--manifest-path"])
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&folder);
+        let status = cargo.status().map_err(|error| format!("cargo: {error}"))?;
+        if !status.success() {
+            return Err("the library cannot be built".to_owned());
+        }
+        Ok(folder.join("release/libmsgr.so"))
     }
 
     fn link_library(&self, folder: &str, library: &Path) -> Result<PathBuf, String> {

@@ -2,7 +2,7 @@
 //! dispatch thread share of it.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use super::connection::{Connection, ConnectionRef, Kind};
@@ -131,9 +131,7 @@ impl AsyncMessenger {
     /// Takes over our IP as a peer sees it, where it is still unknown.
     pub(crate) fn learned_addr(&self, seen: IpAddr) {
         let mut addrs = self.myaddrs.write().unwrap_or_else(PoisonError::into_inner);
-        for addr in addrs.0.iter_mut().filter(|addr| addr.is_blank_ip()) {
-            addr.socket = Some(SocketAddr::new(seen, addr.port()));
-        }
+        addrs.fill_blank_ips(seen);
     }
 
     // ---- connections

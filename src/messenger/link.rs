@@ -260,7 +260,12 @@ impl Link {
         match socket.take_error() {
             Ok(()) => {
                 self.dialling = false;
-                self.protocol.handle_connected(center.now());
+                let from = socket.local_addr().ok().map(|local| local.ip());
+                let messenger = self.con.messenger();
+                if let Some(from) = from.filter(|_| !messenger.options().learn_addr) {
+                    messenger.learned_addr(from);
+                }
+                self.protocol.handle_connected(from, center.now());
                 self.update_interest(scratch, center);
             }
             Err(error) => self.lost(down(&error), scratch, center),
@@ -391,7 +396,7 @@ impl Link {
             Event::Refused => messenger
                 .dispatch_queue()
                 .enqueue_event(&self.con, Item::Refused),
-            Event::Fault(fault) => self.report(&fault),
+            Event::Fault { fault, during } => self.report(&fault, during),
             Event::CloseSocket => self.close_socket(),
             Event::Closed { reset } => self.end(reset),
         }
@@ -399,10 +404,14 @@ impl Link {
 
     /// One line that names peer and reason. That a peer hangs up after a
     /// conversation is the usual end of one and no cause for concern.
-    fn report(&self, fault: &Fault) {
+    fn report(&self, fault: &Fault, during: &str) {
         let usual = self.con.is_connected() && *fault == Fault::Link(LinkDown::Eof);
-        let level = if usual { log::Level::Debug } else { log::Level::Warn };
-        log::log!(level, "{} {}: {fault}", self.con, self.protocol.state_name());
+        let level = if usual {
+            log::Level::Debug
+        } else {
+            log::Level::Warn
+        };
+        log::log!(level, "{} {during}: {fault}", self.con);
     }
 
     fn dial_now(&mut self, addr: &EntityAddr, scratch: &mut Scratch, center: &mut EventCenter) {

@@ -79,6 +79,7 @@ impl<W> Throttle<W> {
     }
 
     /// Bytes that are out.
+    #[cfg(test)]
     pub(crate) fn current(&self) -> u64 {
         self.taken.load(Ordering::SeqCst)
     }

@@ -41,7 +41,12 @@ pub enum Event {
     Refused,
     /// The link ended, and why: once per loss of a link. Either another
     /// [`Event::Dial`] follows in time, or [`Event::Closed`] right away.
-    Fault(Fault),
+    Fault {
+        /// Why.
+        fault: Fault,
+        /// Ceph's name for the state it ended in.
+        during: &'static str,
+    },
     /// Drop the socket now.
     CloseSocket,
     /// The connection is over for good.

@@ -9,7 +9,7 @@
 //! ```
 
 use std::io::IoSlice;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,8 +112,9 @@ impl Protocol {
         }
     }
 
-    /// The TCP connection that was asked for is up.
-    pub fn handle_connected(&mut self, now: Time) {
+    /// The TCP connection that was asked for is up, from that IP of ours. It
+    /// fills in an unknown address where peers are not asked for it.
+    pub fn handle_connected(&mut self, from: Option<IpAddr>, now: Time) {
         let (State::Dialling(dialling), Role::Dialler(dialler)) = (&self.state, &self.role) else {
             return;
         };
@@ -124,6 +125,9 @@ impl Protocol {
             target: dialling.target,
             global_seq: self.config.global_seq.next(0),
         };
+        if let Some(from) = from.filter(|_| !self.config.learn_addr) {
+            self.local.fill_blank_ips(from);
+        }
         self.shake(Handshake::Connect(Connecting::Banner(dialled)), deadline);
     }
 
@@ -207,12 +211,6 @@ impl Protocol {
     /// Asks the peer for a sign of life before the next message goes out.
     pub fn keepalive(&mut self) {
         self.keepalive = !self.is_closed();
-    }
-
-    /// Over, at once and without an event. What was queued is dropped; the
-    /// caller drops the socket.
-    pub fn mark_down(&mut self) {
-        self.close();
     }
 
     /// Lets the connection stage its bytes in a buffer of the caller's, unless
@@ -455,9 +453,10 @@ impl Protocol {
     /// that is hopeless; anything else is over.
     fn fault(&mut self, fault: Fault, now: Time, events: &mut Vec<Event>) {
         let was_open = self.is_open();
+        let during = self.state_name();
         self.reader.reset();
         self.writer.clear();
-        events.push(Event::Fault(fault));
+        events.push(Event::Fault { fault, during });
         events.push(Event::CloseSocket);
         match &mut self.role {
             Role::Dialler(dialler) if !was_open && !fault.is_final() => {

@@ -39,7 +39,7 @@ fn play_dialler(name: &str, local: &str, monitor: &str, rev1: bool) -> End {
     let mut end = End::new(protocol);
     let now = Time::ZERO;
     end.protocol.start(now, &mut end.events);
-    end.protocol.handle_connected(now);
+    end.protocol.handle_connected(None, now);
     let mut ours = Vec::new();
     for (from_dialler, unit) in conversation(name) {
         if !from_dialler {
@@ -195,7 +195,7 @@ fn a_refusal_by_a_real_monitor_ends_our_dialler_for_good() {
     let settings = Arc::new(client_config());
     let mut end = End::new(Protocol::connect(settings, local, EntityType::MON, monitor));
     end.protocol.start(Time::ZERO, &mut end.events);
-    end.protocol.handle_connected(Time::ZERO);
+    end.protocol.handle_connected(None, Time::ZERO);
     for (_, unit) in conversation
         .iter()
         .filter(|(from_dialler, _)| !*from_dialler)

@@ -312,20 +312,6 @@ fn every_open_end_is_told_of_a_lost_link_and_nothing_after() {
 }
 
 #[test]
-fn marked_down_is_over_at_once_and_without_a_word() {
-    let mut pair = Pair::open();
-    pair.send(message(1, 10, 0, 0));
-    let told = pair.dialler.events.len();
-    pair.dialler.protocol.mark_down();
-    assert_eq!(pair.dialler.protocol.state_name(), "CLOSED");
-    pair.send(message(2, 10, 0, 0));
-    pair.dialler.protocol.keepalive();
-    pair.dialler.disconnect(LinkDown::Eof, Time::ZERO);
-    assert_eq!(pair.dialler.transmit_all(Time::ZERO), b"");
-    assert_eq!(pair.dialler.events.len(), told);
-}
-
-#[test]
 fn a_duplicate_is_dropped_and_an_ack_of_the_future_is_a_fault() {
     let mut pair = Pair::open();
     pair.send(message(1, 10, 0, 0));

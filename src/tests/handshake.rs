@@ -138,11 +138,12 @@ fn a_dial_that_is_never_answered_is_given_up_in_time_and_tried_again() {
     end.protocol.start(Time::ZERO, &mut end.events);
     assert_eq!(end.time_out(), Time::ZERO + seconds(10));
     end.time_out();
-    end.protocol.handle_connected(Time::ZERO + seconds(11));
+    end.protocol
+        .handle_connected(None, Time::ZERO + seconds(11));
     assert_eq!(end.protocol.state_name(), "BANNER_CONNECTING");
     let due = Time::ZERO + seconds(20) + Duration::from_millis(200);
     assert_eq!(end.time_out(), due, "the time runs from the dial on");
-    assert_eq!(end.count(|event| matches!(event, Event::Fault(_))), 2);
+    assert_eq!(end.count(|event| matches!(event, Event::Fault { .. })), 2);
 }
 
 #[test]
@@ -234,7 +235,7 @@ fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
 fn acceptor_in(state: &str) -> End {
     let mut dialler = End::new(dialler(client_config()));
     dialler.protocol.start(Time::ZERO, &mut dialler.events);
-    dialler.protocol.handle_connected(Time::ZERO);
+    dialler.protocol.handle_connected(None, Time::ZERO);
     let mut acceptor = End::new(super::pair::acceptor(server_config()));
     while acceptor.protocol.state_name() != state {
         let bytes = acceptor.transmit_all(Time::ZERO);

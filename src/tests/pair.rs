@@ -239,7 +239,7 @@ impl End {
     /// The events that are no messages, as text.
     pub fn story(&self) -> String {
         let told = self.events.iter().map(|event| match event {
-            Event::Fault(fault) => format!("fault: {fault}"),
+            Event::Fault { fault, .. } => format!("fault: {fault}"),
             Event::Open(peer) => format!("open {}", peer.name),
             Event::Dial(addr) => format!("dial {addr}"),
             Event::Message(message) => format!("message {}", message.tid),
@@ -425,7 +425,7 @@ impl Pair {
         if self.dialler.protocol.state_name() != "START_CONNECT" {
             return;
         }
-        self.dialler.protocol.handle_connected(self.now);
+        self.dialler.protocol.handle_connected(None, self.now);
         let from = CLIENT_SOCKET.parse().unwrap();
         let protocol = Protocol::accept(self.server.clone(), addrs(SERVER), from, self.now);
         let mut acceptor = End::new(protocol);

@@ -145,6 +145,21 @@ impl EntityAddrVec {
         self.0.iter().find(|addr| addr.kind == AddrType::Msgr2)
     }
 
+    /// Fills in `ip` where an address of that family has none; true if the first
+    /// address was such a one.
+    pub fn fill_blank_ips(&mut self, ip: IpAddr) -> bool {
+        let was_blank = self.front().is_blank_ip();
+        for addr in self.0.iter_mut().filter(|addr| addr.is_blank_ip()) {
+            if addr
+                .socket
+                .is_none_or(|socket| socket.is_ipv4() == ip.is_ipv4())
+            {
+                addr.socket = Some(SocketAddr::new(ip, addr.port()));
+            }
+        }
+        was_blank && !self.front().is_blank_ip()
+    }
+
     /// The first address; a blank one if there is none.
     pub fn front(&self) -> EntityAddr {
         self.0.first().copied().unwrap_or_default()

@@ -14,13 +14,9 @@ impl Time {
     pub const ZERO: Self = Self(0);
 
     /// The point `nanos` nanoseconds after the origin.
+    #[cfg(test)]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
-    }
-
-    /// Nanoseconds since the origin.
-    pub const fn as_nanos(self) -> u64 {
-        self.0
     }
 
     /// How long ago `earlier` was; zero if it lies ahead.

@@ -17,8 +17,8 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub enum Told {
     Message(ConnectionRef, Message),
     Fast(ConnectionRef, Message),
-    Connect(ConnectionRef),
-    Accept(ConnectionRef),
+    Connect,
+    Accept,
     Reset(ConnectionRef),
     Refused(ConnectionRef),
 }
@@ -65,12 +65,12 @@ impl Dispatcher for Reporter {
         Ok(())
     }
 
-    fn handle_connect(&self, con: &ConnectionRef) {
-        self.tell(Told::Connect(Arc::clone(con)));
+    fn handle_connect(&self, _: &ConnectionRef) {
+        self.tell(Told::Connect);
     }
 
-    fn handle_accept(&self, con: &ConnectionRef) {
-        self.tell(Told::Accept(Arc::clone(con)));
+    fn handle_accept(&self, _: &ConnectionRef) {
+        self.tell(Told::Accept);
     }
 
     fn handle_reset(&self, con: &ConnectionRef) -> bool {

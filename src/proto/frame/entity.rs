@@ -1,6 +1,6 @@
 //! Wire form of addresses, address vectors and authentication names.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use bytes::BufMut;
 
@@ -184,28 +184,4 @@ fn socket(family: u16, rest: &[u8]) -> Result<Option<SocketAddr>, DecodeError> {
         }
         _ => Err(DecodeError("an address family is neither IPv4 nor IPv6")),
     }
-}
-
-/// Fills in `ip` where the own address has none, and says whether the first
-/// address was such a one.
-pub fn fill_blank_ips(local: &mut EntityAddrVec, ip: IpAddr) -> bool {
-    if ip.is_unspecified() {
-        return false;
-    }
-    if local.0.is_empty() {
-        local.0.push(EntityAddr {
-            kind: AddrType::Any,
-            ..EntityAddr::default()
-        });
-    }
-    let learned = local.front().is_blank_ip();
-    for addr in local.0.iter_mut().filter(|addr| addr.is_blank_ip()) {
-        let same_family = addr
-            .socket
-            .is_none_or(|socket| socket.is_ipv4() == ip.is_ipv4());
-        if same_family {
-            addr.socket = Some(SocketAddr::new(ip, addr.port()));
-        }
-    }
-    learned && !local.front().is_blank_ip()
 }

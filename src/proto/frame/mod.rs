@@ -17,7 +17,6 @@ mod writer;
 pub use crc::segment_crcs;
 #[cfg(test)]
 pub use crc::update as crc_update;
-pub use entity::fill_blank_ips;
 pub use header::MessageHeader;
 pub use preamble::{Revision, Tag};
 pub use reader::{Bulk, Frame, FrameReader};

@@ -9,7 +9,7 @@ use crate::proto::frame::control::{
     AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, FLAG_LOSSY, Hello,
     IdentMissingFeatures, ServerIdent, SessionReconnect, SessionReset,
 };
-use crate::proto::frame::{Frame, Tag, fill_blank_ips};
+use crate::proto::frame::{Frame, Tag};
 use crate::proto::output::Peer;
 use crate::types::{EntityAddr, EntityName, EntityType, features};
 
@@ -98,7 +98,7 @@ fn on_hello(hello: &Hello, context: &mut Context<'_>) -> Step<Accepting> {
     // Bound to the wildcard, we are at whatever address was dialled. That only
     // holds for this connection: a dialler must not teach the messenger.
     if let Some(dialled) = hello.peer_addr.socket {
-        fill_blank_ips(context.local, dialled.ip());
+        context.local.fill_blank_ips(dialled.ip());
     }
     Step::Next(Accepting::Auth(hello.entity_type, 0))
 }

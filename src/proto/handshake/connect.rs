@@ -6,7 +6,7 @@ use crate::proto::frame::control::{
     AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, FLAG_LOSSY, Hello,
     IdentMissingFeatures, ServerIdent,
 };
-use crate::proto::frame::{Frame, Tag, fill_blank_ips};
+use crate::proto::frame::{Frame, Tag};
 use crate::proto::output::{Event, Peer};
 use crate::types::{EntityAddr, EntityName, EntityType, features};
 
@@ -101,7 +101,7 @@ fn on_hello(
         return Err(Fault::WrongPeerType(dialled.peer_type, hello.entity_type));
     }
     let seen_as = hello.peer_addr.socket.filter(|_| config.learn_addr);
-    if seen_as.is_some_and(|seen| fill_blank_ips(context.local, seen.ip())) {
+    if seen_as.is_some_and(|seen| context.local.fill_blank_ips(seen.ip())) {
         context.events.push(Event::Learned(context.local.front()));
     }
     let allowed = config.modes.allowed(config.name.kind, dialled.peer_type);
