@@ -57,8 +57,13 @@ pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
 /// Sizes may be written 4K or 100M, durations in seconds, switches as true or
 /// false. Some options are read only when the first messenger is made.
 ///
+/// A messenger keeps what it was made with. Options of Ceph that mean nothing
+/// here are taken and ignored.
+///
 /// Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not
-/// fit it. Any thread, also in callbacks. Ceph: `md_config_t::set_val`.
+/// fit it; -EBUSY for one that was read when the first messenger was made;
+/// -EOPNOTSUPP for one that this version cannot obey. Any thread, also in
+/// callbacks. Ceph: `md_config_t::set_val`.
 ///
 /// # Safety
 /// By the conventions.

@@ -29,12 +29,13 @@ pub struct Messenger {
 
 impl Messenger {
     /// A messenger of that name, e.g. `osd.0` or `client.admin`. `lname` names
-    /// its role in logs; `nonce` makes its addresses unique among the
-    /// incarnations of a process (Ceph's `Messenger::create`).
+    /// its role in logs; `nonce`, of which the low 32 bits travel, makes its
+    /// addresses unique among the incarnations of a process (Ceph's
+    /// `Messenger::create`).
     ///
     /// # Errors
-    /// `EINVAL` for a name that is none or a nonce above 32 bits; whatever the
-    /// system says if the workers cannot start.
+    /// `EINVAL` for a name that is none; whatever the system says if the workers
+    /// cannot start.
     pub fn create(
         context: &Arc<Context>,
         entity: &str,
@@ -44,7 +45,9 @@ impl Messenger {
         let name: AuthName = entity
             .parse()
             .map_err(|why| Error::invalid(format!("\"{entity}\": {why}")))?;
-        let nonce = u32::try_from(nonce).map_err(|_| Error::invalid("a nonce has 32 bits"))?;
+        // Ceph's nonces are 64 bits wide in programs and 32 on the wire.
+        #[expect(clippy::cast_possible_truncation, reason = "only the low half travels")]
+        let nonce = nonce as u32;
         let options = Options::read(context.conf())?;
         let inner = AsyncMessenger::new(name, nonce, options, context.stack()?);
         log::debug!("{entity} {lname}: created with nonce {nonce}");
