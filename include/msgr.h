@@ -82,8 +82,8 @@ const char *msgr_version_string(void);
 typedef struct msgr_conn msgr_conn;
 
 /**
- * What the messengers of one process part share: options and the worker
- * threads. Ceph's `CephContext`, as far as a messenger needs one.
+ * What messengers share: options and worker threads. Ceph's `CephContext`, as
+ * far as a messenger needs one.
  */
 typedef struct msgr_ctx msgr_ctx;
 
@@ -497,7 +497,8 @@ int msgr_send(msgr_conn *conn, msgr_msg *msg);
 
 /**
  * Closes the connection at once. Queued messages are dropped, no
- * `handle_reset` follows, later sends get -ENOTCONN.
+ * `handle_reset` follows, later sends get -ENOTCONN. The loopback connection
+ * stays: it lives as long as its messenger.
  *
  * Returns 0, also if it is closed already, or -EINVAL. Any thread, also in
  * callbacks. Ceph: `Connection::mark_down`.

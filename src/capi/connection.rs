@@ -84,7 +84,8 @@ pub unsafe extern "C" fn msgr_send(conn: *mut msgr_conn, msg: *mut msgr_msg) -> 
 }
 
 /// Closes the connection at once. Queued messages are dropped, no
-/// `handle_reset` follows, later sends get -ENOTCONN.
+/// `handle_reset` follows, later sends get -ENOTCONN. The loopback connection
+/// stays: it lives as long as its messenger.
 ///
 /// Returns 0, also if it is closed already, or -EINVAL. Any thread, also in
 /// callbacks. Ceph: `Connection::mark_down`.

@@ -11,8 +11,8 @@ use super::error::Refusal;
 use super::message::MessageCell;
 use crate::{Connection, Context, Messenger};
 
-/// What the messengers of one process part share: options and the worker
-/// threads. Ceph's `CephContext`, as far as a messenger needs one.
+/// What messengers share: options and worker threads. Ceph's `CephContext`, as
+/// far as a messenger needs one.
 #[expect(non_camel_case_types, reason = "the name C knows")]
 pub struct msgr_ctx {
     _private: [u8; 0],

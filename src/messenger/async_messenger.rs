@@ -272,10 +272,10 @@ impl AsyncMessenger {
         for con in lock(&self.dialled).drain().map(|(_, con)| con) {
             con.close();
         }
-        // Kept until `wait`, but nothing can be sent on it from here on.
-        lock(&self.loopback).iter().for_each(|con| {
+        // It refers back to this messenger, and nobody may ever wait.
+        if let Some(con) = lock(&self.loopback).take() {
             con.close();
-        });
+        }
         for worker in self.stack.workers() {
             worker.dispatch_event_external(External::Shutdown(Arc::clone(self)));
         }
@@ -293,11 +293,6 @@ impl AsyncMessenger {
             let _ = worker.submit_to(|_, _| ());
         }
         self.dispatch_queue.join(|bytes| self.put_throttle(bytes));
-        // Both refer back to this messenger.
-        let loopback = lock(&self.loopback).take();
-        loopback.iter().for_each(|con| {
-            con.close();
-        });
         self.lifecycle.finish();
     }
 

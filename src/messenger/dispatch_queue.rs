@@ -107,10 +107,16 @@ impl DispatchQueue {
             // of its own.
             let _ = thread.join();
         }
+        put_throttle(self.drain());
+    }
+
+    /// Drops what is left; returns the payload bytes. It refers back to the
+    /// messenger by its connections.
+    fn drain(&self) -> u64 {
         let mut state = self.lock();
         let left: Vec<_> = std::iter::from_fn(|| state.queue.pop()).collect();
         drop(state);
-        put_throttle(left.iter().map(|(_, item)| item.cost()).sum());
+        left.iter().map(|(_, item)| item.cost()).sum()
     }
 
     /// True on the dispatch thread of that messenger.
@@ -176,6 +182,8 @@ fn run(messenger: &Arc<AsyncMessenger>) {
     while let Some((con, item)) = messenger.dispatch_queue().next() {
         deliver(messenger, &con, item);
     }
+    // Nobody waits for a messenger that was dropped in a callback.
+    messenger.put_throttle(messenger.dispatch_queue().drain());
 }
 
 fn deliver(messenger: &AsyncMessenger, con: &ConnectionRef, item: Item) {
