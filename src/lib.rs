@@ -11,10 +11,10 @@
 //! use msgr::{ConnectionRef, Context, Dispatcher, EntityType, Message, Messenger};
 //!
 //! /// Passes on what arrives.
-//! struct Inbox(mpsc::SyncSender<Message>);
+//! struct Inbox(mpsc::SyncSender<Box<Message>>);
 //!
 //! impl Dispatcher for Inbox {
-//!     fn dispatch(&self, _con: &ConnectionRef, message: Message) -> Result<(), Message> {
+//!     fn dispatch(&self, _con: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
 //!         self.0.send(message).map_err(|unsent| unsent.0)
 //!     }
 //! }

@@ -19,7 +19,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 struct Doorbell(Mutex<SyncSender<ConnectionRef>>);
 
 impl Dispatcher for Doorbell {
-    fn dispatch(&self, con: &ConnectionRef, _: Message) -> Result<(), Message> {
+    fn dispatch(&self, con: &ConnectionRef, _: Box<Message>) -> Result<(), Box<Message>> {
         self.0.lock().unwrap().send(Arc::clone(con)).unwrap();
         Ok(())
     }

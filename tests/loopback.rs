@@ -404,7 +404,11 @@ fn more_than_the_dispatch_throttle_passes_bit_by_bit_and_every_byte_comes_back()
 fn dispatchers_are_asked_from_head_to_tail_until_one_takes_the_message() {
     struct Picky(u16, Arc<Reporter>);
     impl Dispatcher for Picky {
-        fn dispatch(&self, con: &ConnectionRef, mut message: Message) -> Result<(), Message> {
+        fn dispatch(
+            &self,
+            con: &ConnectionRef,
+            mut message: Box<Message>,
+        ) -> Result<(), Box<Message>> {
             // Leaves a mark, so that the order shows.
             message.reserved = message.reserved * 10 + self.0;
             if message.kind == self.0 {
@@ -442,11 +446,15 @@ fn a_dispatcher_that_panics_takes_nothing_down() {
         fn can_fast_dispatch_any(&self) -> bool {
             true
         }
-        fn fast_dispatch(&self, _: &ConnectionRef, message: Message) -> Result<(), Message> {
+        fn fast_dispatch(
+            &self,
+            _: &ConnectionRef,
+            message: Box<Message>,
+        ) -> Result<(), Box<Message>> {
             assert_ne!(message.kind, 13, "on purpose");
             Err(message)
         }
-        fn dispatch(&self, _: &ConnectionRef, message: Message) -> Result<(), Message> {
+        fn dispatch(&self, _: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
             assert_ne!(message.kind, 14, "on purpose");
             Err(message)
         }
@@ -472,14 +480,18 @@ fn wait_in_a_callback_is_refused_and_shutdown_in_one_works() {
         fn can_fast_dispatch_any(&self) -> bool {
             true
         }
-        fn fast_dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+        fn fast_dispatch(
+            &self,
+            con: &ConnectionRef,
+            message: Box<Message>,
+        ) -> Result<(), Box<Message>> {
             if message.kind == 1 {
                 self.dispatch(con, message)
             } else {
                 Err(message)
             }
         }
-        fn dispatch(&self, _: &ConnectionRef, message: Message) -> Result<(), Message> {
+        fn dispatch(&self, _: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
             let messenger = self.0.lock().unwrap().clone().unwrap();
             let refused = messenger.wait().unwrap_err().errno();
             self.1.lock().unwrap().send(refused).unwrap();
@@ -519,14 +531,18 @@ fn after_wait_no_callback_runs_whatever_is_still_under_way() {
         fn can_fast_dispatch_any(&self) -> bool {
             true
         }
-        fn fast_dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+        fn fast_dispatch(
+            &self,
+            con: &ConnectionRef,
+            message: Box<Message>,
+        ) -> Result<(), Box<Message>> {
             if message.kind == 1 {
                 self.dispatch(con, message)
             } else {
                 Err(message)
             }
         }
-        fn dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+        fn dispatch(&self, con: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
             assert!(!self.0.load(Ordering::SeqCst), "a callback after wait");
             // Keeps the conversation going until the end.
             let _ = con.send(message);
@@ -567,6 +583,8 @@ fn after_wait_no_callback_runs_whatever_is_still_under_way() {
 #[test]
 fn dropping_the_last_handle_ends_everything_and_frees_the_port_and_the_dispatcher() {
     let context = Context::new();
+    // A port from outside the range that the tests beside this one search.
+    context.conf_set("ms_bind_port_min", "0").unwrap();
     let (server_one, at_server) = server(&context, "v2:127.0.0.1:0");
     let addrs = server_one.myaddrs();
     let (client, at_client) = client(&context);

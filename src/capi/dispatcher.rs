@@ -131,7 +131,11 @@ impl Dispatcher for ForeignDispatcher {
         self.slots.flags & MSGR_DISPATCH_FAST != 0 && self.slots.fast_dispatch.is_some()
     }
 
-    fn fast_dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+    fn fast_dispatch(
+        &self,
+        con: &ConnectionRef,
+        message: Box<Message>,
+    ) -> Result<(), Box<Message>> {
         let Some(fast_dispatch) = self.slots.fast_dispatch else {
             return Err(message);
         };
@@ -148,7 +152,7 @@ impl Dispatcher for ForeignDispatcher {
         Ok(())
     }
 
-    fn dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+    fn dispatch(&self, con: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
         let Some(dispatch) = self.slots.dispatch else {
             return Err(message);
         };

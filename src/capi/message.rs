@@ -30,12 +30,12 @@ pub const MSGR_PRIO_HIGHEST: c_int = 255;
 /// What a message handle stands for. C may use one from several threads, so
 /// the message is behind a lock, which is never held while C code runs.
 pub(super) struct MessageCell {
-    message: Mutex<Message>,
+    message: Mutex<Box<Message>>,
     connection: Option<ConnectionRef>,
 }
 
 impl MessageCell {
-    pub(super) fn new(message: Message, connection: Option<ConnectionRef>) -> Arc<Self> {
+    pub(super) fn new(message: Box<Message>, connection: Option<ConnectionRef>) -> Arc<Self> {
         Arc::new(Self {
             message: Mutex::new(message),
             connection,
@@ -44,7 +44,7 @@ impl MessageCell {
 
     /// The message, by itself if nobody else holds it, else a copy that shares
     /// its bytes.
-    pub(super) fn into_message(cell: Arc<Self>) -> Message {
+    pub(super) fn into_message(cell: Arc<Self>) -> Box<Message> {
         match Arc::try_unwrap(cell) {
             Ok(own) => own
                 .message
@@ -54,7 +54,7 @@ impl MessageCell {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Message> {
+    fn lock(&self) -> MutexGuard<'_, Box<Message>> {
         self.message.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -124,7 +124,11 @@ fn roomy(message: &mut Message, segment: c_int, more: usize) -> Result<&mut Payl
 #[no_mangle]
 pub unsafe extern "C" fn msgr_msg_create(r#type: u16, out: *mut *mut msgr_msg) -> c_int {
     // SAFETY: the caller's promise is the callee's.
-    guard(|| unsafe { handle::give(out, || Ok(MessageCell::new(Message::new(r#type), None))) })
+    guard(|| unsafe {
+        handle::give(out, || {
+            Ok(MessageCell::new(Box::new(Message::new(r#type)), None))
+        })
+    })
 }
 
 /// Adds a reference. Returns `msg`, NULL for NULL. Any thread.

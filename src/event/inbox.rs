@@ -70,6 +70,11 @@ impl<T> Inbox<T> {
         self.queue.pop()
     }
 
+    /// Does anything wait?
+    pub(super) fn has_items(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Reader only: announces sleep. False: there are items, do not sleep.
     #[must_use]
     pub(super) fn park(&self) -> bool {

@@ -101,6 +101,11 @@ impl<H: Handler> Worker<H> {
         receiver.recv().map_err(|_| SubmitError::Stopped)
     }
 
+    /// Do events wait that were dispatched to this worker?
+    pub fn has_events(&self) -> bool {
+        self.shared.inbox.has_items()
+    }
+
     /// Am I on this worker's thread?
     pub fn is_current(&self) -> bool {
         CURRENT

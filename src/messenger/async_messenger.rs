@@ -210,11 +210,12 @@ impl AsyncMessenger {
     // ---- dispatch
 
     /// Hands a message that a worker has read to the dispatchers. Its payload
-    /// is paid for.
-    pub(crate) fn deliver(&self, chain: &Chain, con: &ConnectionRef, message: Message) {
+    /// is paid for; what of that is to be returned already is the answer.
+    #[must_use]
+    pub(crate) fn deliver(&self, chain: &Chain, con: &ConnectionRef, message: Box<Message>) -> u64 {
         let cost = message.payload_len() as u64;
         if con.is_closed() {
-            return self.put_throttle(cost);
+            return cost;
         }
         log::trace!(
             "{con} <== {} ==== type {} ==== {cost} bytes",
@@ -222,8 +223,11 @@ impl AsyncMessenger {
             message.kind
         );
         match dispatcher::fast_dispatch(chain, con, message) {
-            Some(message) => self.dispatch_queue.enqueue(con, message),
-            None => self.put_throttle(cost),
+            Some(message) => {
+                self.dispatch_queue.enqueue(con, message);
+                0
+            }
+            None => cost,
         }
     }
 

@@ -101,7 +101,8 @@ impl Connection {
     /// # Errors
     /// `ENOTCONN` if the connection is gone, `ESHUTDOWN` if its messenger is,
     /// `EMSGSIZE` if a segment or the whole is larger than the protocol carries.
-    pub fn send(self: &Arc<Self>, message: Message) -> Result<()> {
+    pub fn send(self: &Arc<Self>, message: impl Into<Box<Message>>) -> Result<()> {
+        let message = message.into();
         if self.is_closed() {
             return Err(if self.messenger.is_shut_down() {
                 Error::shut_down()

@@ -13,7 +13,7 @@ use crate::types::{Message, PRIO_HIGHEST};
 /// What waits for the dispatch thread.
 pub(crate) enum Item {
     /// A message; its payload is paid for.
-    Message(Message),
+    Message(Box<Message>),
     /// The dialled connection is up.
     Connect,
     /// The accepted connection is up.
@@ -72,7 +72,7 @@ impl DispatchQueue {
     }
 
     /// Adds a message of that connection.
-    pub(crate) fn enqueue(&self, con: &ConnectionRef, message: Message) {
+    pub(crate) fn enqueue(&self, con: &ConnectionRef, message: Box<Message>) {
         let cost = message.payload_len() as u64;
         self.push(message.priority, cost, con, Item::Message(message));
     }

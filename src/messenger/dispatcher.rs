@@ -24,14 +24,18 @@ pub trait Dispatcher: Send + Sync {
     /// A message, on the worker that read it. `Err` gives it back: not one for
     /// fast dispatch. (Ceph's `ms_can_fast_dispatch` and `ms_fast_dispatch` in
     /// one.)
-    fn fast_dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+    fn fast_dispatch(
+        &self,
+        con: &ConnectionRef,
+        message: Box<Message>,
+    ) -> Result<(), Box<Message>> {
         let _ = con;
         Err(message)
     }
 
     /// A message, on the dispatch thread. `Err` gives it back: the next
     /// dispatcher is asked.
-    fn dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message>;
+    fn dispatch(&self, con: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>>;
 
     /// A connection that this end dialled is up; again after each reconnect.
     fn handle_connect(&self, con: &ConnectionRef) {
@@ -128,8 +132,8 @@ impl DispatcherChain {
 pub(crate) fn fast_dispatch(
     chain: &Chain,
     con: &ConnectionRef,
-    message: Message,
-) -> Option<Message> {
+    message: Box<Message>,
+) -> Option<Box<Message>> {
     offer(
         chain.iter().filter(|link| link.fast),
         message,
@@ -138,7 +142,11 @@ pub(crate) fn fast_dispatch(
 }
 
 /// Offers a message to the dispatchers in order; gives it back if none takes it.
-pub(crate) fn dispatch(chain: &Chain, con: &ConnectionRef, message: Message) -> Option<Message> {
+pub(crate) fn dispatch(
+    chain: &Chain,
+    con: &ConnectionRef,
+    message: Box<Message>,
+) -> Option<Box<Message>> {
     offer(chain.iter(), message, |dispatcher, message| {
         dispatcher.dispatch(con, message)
     })
@@ -162,9 +170,9 @@ pub(crate) fn ask(chain: &Chain, what: &str, call: impl Fn(&dyn Dispatcher) -> b
 
 fn offer<'a>(
     links: impl Iterator<Item = &'a Link>,
-    message: Message,
-    call: impl Fn(&dyn Dispatcher, Message) -> Result<(), Message>,
-) -> Option<Message> {
+    message: Box<Message>,
+    call: impl Fn(&dyn Dispatcher, Box<Message>) -> Result<(), Box<Message>>,
+) -> Option<Box<Message>> {
     let mut message = message;
     for link in links {
         match guarded("dispatch", || call(&*link.dispatcher, message)) {

@@ -18,7 +18,7 @@ pub(crate) enum External {
     /// Queue a message on the connection of that id.
     Send(u64, Outgoing),
     /// Deliver a message that a messenger sent to itself.
-    Local(ConnectionRef, Message),
+    Local(ConnectionRef, Box<Message>),
     /// Ask that connection's peer for a sign of life.
     Keepalive(u64),
     /// The connection was marked down.

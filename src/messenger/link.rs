@@ -18,6 +18,10 @@ const STAGING_LEN: usize = 256 << 10;
 /// Bytes a link may read, and write, in one turn before the others have theirs.
 const TURN_BYTES: usize = 2 << 20;
 
+/// Messages delivered before it is looked whether replies wait to be written. A
+/// peer that waits for them gets on with its work while the rest is dispatched.
+const DELIVERED_AT_ONCE: usize = 16;
+
 /// Slices handed to the kernel at once.
 const SLICES: usize = 64;
 
@@ -52,9 +56,14 @@ pub(crate) struct Link {
     blocked: bool,
     /// Bytes that were read and wait for the rest of their frame.
     held: Vec<u8>,
+    /// Payload bytes of messages that were dispatched at once, to be returned
+    /// together.
+    dispatched: u64,
     /// When the event center will call, at the latest.
     armed: Option<Time>,
     over: bool,
+    /// Bytes in `held` could be parsed, but replies were to leave first.
+    paused: bool,
     /// Stands in the worker's list of links to flush.
     pub(crate) dirty: bool,
 }
@@ -111,8 +120,10 @@ impl Link {
             dialling: false,
             blocked: false,
             held: Vec::new(),
+            dispatched: 0,
             armed: None,
             over: false,
+            paused: false,
             dirty: false,
         }
     }
@@ -160,6 +171,11 @@ impl Link {
     /// The bytes it waited for are its own now.
     pub(crate) fn admitted(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
         self.protocol.handle_admitted();
+        self.resume(scratch, center);
+    }
+
+    /// Parses what is held.
+    pub(crate) fn resume(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
         scratch.staging.clear();
         scratch.staging.append(&mut self.held);
         self.parse(scratch, center);
@@ -248,6 +264,11 @@ impl Link {
         self.over
     }
 
+    /// True if [`Link::resume`] is to be called soon.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     pub(crate) fn has_unsent(&self) -> bool {
         self.socket.is_some() && !self.blocked && self.protocol.has_unsent()
     }
@@ -276,7 +297,7 @@ impl Link {
     /// act on it.
     fn fill(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
         let mut read = 0;
-        while read < TURN_BYTES && !self.protocol.is_waiting_for_admission() {
+        while read < TURN_BYTES && !self.paused && !self.protocol.is_waiting_for_admission() {
             let Some(socket) = &self.socket else { return };
             let (got, room) = match self.protocol.bulk() {
                 Some(bulk) => {
@@ -322,17 +343,33 @@ impl Link {
 
     /// Gives the staged bytes to the protocol and keeps what it leaves.
     fn parse(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
-        let con = &self.con;
-        let mut admit = |bytes| con.messenger().admit(con, bytes);
-        let mut intake = Intake {
-            events: &mut scratch.events,
-            admit: &mut admit,
-        };
-        let used = self
-            .protocol
-            .handle_received(&scratch.staging, clock(center), &mut intake);
-        self.held.extend_from_slice(&scratch.staging[used..]);
-        self.settle(scratch, center);
+        let mut used = 0;
+        self.paused = false;
+        loop {
+            let con = &self.con;
+            let mut admit = |bytes| con.messenger().admit(con, bytes);
+            let mut intake = Intake {
+                events: &mut scratch.events,
+                admit: &mut admit,
+                max_events: DELIVERED_AT_ONCE,
+            };
+            let input = &scratch.staging[used..];
+            used += self
+                .protocol
+                .handle_received(input, clock(center), &mut intake);
+            let has_more = scratch.events.len() >= DELIVERED_AT_ONCE;
+            self.settle(scratch, center);
+            if !has_more || self.socket.is_none() {
+                break;
+            }
+            if self.con.worker().has_events() {
+                self.paused = true;
+                break;
+            }
+        }
+        if self.socket.is_some() {
+            self.held.extend_from_slice(&scratch.staging[used..]);
+        }
     }
 
     fn parse_bulk(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
@@ -341,6 +378,7 @@ impl Link {
         let mut intake = Intake {
             events: &mut scratch.events,
             admit: &mut admit,
+            max_events: DELIVERED_AT_ONCE,
         };
         self.protocol.handle_bulk(clock(center), &mut intake);
         self.settle(scratch, center);
@@ -355,7 +393,7 @@ impl Link {
     /// Acts on what the protocol has said.
     fn settle(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
         if scratch.events.is_empty() {
-            return self.return_unused();
+            return self.return_budget();
         }
         let mut events = std::mem::take(&mut scratch.events);
         let chain = self.con.messenger().dispatchers().snapshot();
@@ -368,7 +406,7 @@ impl Link {
         if !scratch.events.is_empty() {
             return self.settle(scratch, center);
         }
-        self.return_unused();
+        self.return_budget();
     }
 
     fn handle_event(
@@ -380,7 +418,9 @@ impl Link {
     ) {
         let messenger = self.con.messenger();
         match event {
-            Event::Message(message) => messenger.deliver(chain, &self.con, message),
+            Event::Message(message) => {
+                self.dispatched += messenger.deliver(chain, &self.con, message)
+            }
             Event::Dial(addr) => self.dial_now(&addr, scratch, center),
             Event::Learned(addr) => {
                 if let Some(socket) = addr.socket {
@@ -436,6 +476,7 @@ impl Link {
         self.socket = None;
         self.dialling = false;
         self.blocked = false;
+        self.paused = false;
         self.held = Vec::new();
     }
 
@@ -453,11 +494,11 @@ impl Link {
         }
     }
 
-    /// Returns what was admitted for frames that never became a message.
-    fn return_unused(&mut self) {
-        self.con
-            .messenger()
-            .put_throttle(self.protocol.take_unused_admission());
+    /// Returns the budget of what was dispatched, and what was admitted for
+    /// frames that never became a message.
+    fn return_budget(&mut self) {
+        let bytes = std::mem::take(&mut self.dispatched) + self.protocol.take_unused_admission();
+        self.con.messenger().put_throttle(bytes);
     }
 
     /// Reads unless it waits for admission; asks for writability only while the
@@ -485,7 +526,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.return_unused();
+        self.return_budget();
         self.con.worker().release();
     }
 }

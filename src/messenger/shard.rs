@@ -25,6 +25,8 @@ pub(crate) struct Shard {
     /// Links with something to write, each once: written before the worker
     /// sleeps, all they have in as few system calls as possible.
     dirty: Vec<u64>,
+    /// Links that have more to deliver once replies have left.
+    paused: Vec<u64>,
     scratch: Scratch,
 }
 
@@ -35,6 +37,7 @@ impl Shard {
             links: FxHashMap::default(),
             processors: FxHashMap::default(),
             dirty: Vec::new(),
+            paused: Vec::new(),
             scratch: Scratch::new(),
         }
     }
@@ -97,13 +100,14 @@ impl Shard {
         }
     }
 
-    fn deliver_local(con: &ConnectionRef, message: Message) {
+    fn deliver_local(con: &ConnectionRef, message: Box<Message>) {
         let messenger = con.messenger();
         let bytes = message.payload_len() as u64;
         // Not admitted but merely counted: the bytes exist already, and holding
         // the message back would save nothing.
         messenger.count_admitted(bytes);
-        messenger.deliver(&messenger.dispatchers().snapshot(), con, message);
+        let done = messenger.deliver(&messenger.dispatchers().snapshot(), con, message);
+        messenger.put_throttle(done);
     }
 
     fn admitted(&mut self, con: &ConnectionRef, bytes: u64, center: &mut EventCenter) {
@@ -126,6 +130,29 @@ impl Shard {
             }
             stays
         });
+    }
+
+    /// Lets every dirty link write.
+    fn flush(&mut self, center: &mut EventCenter) {
+        let mut busy = Vec::new();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            let Some(link) = self.links.get_mut(&id) else {
+                continue;
+            };
+            link.dirty = false;
+            let flushed = link.flush(&mut self.scratch, center);
+            if link.is_over() {
+                center.disarm(id);
+                self.links.remove(&id);
+            } else if flushed == Flushed::More {
+                busy.push(id);
+            }
+        }
+        self.dirty = dirty;
+        for id in busy {
+            self.mark_dirty(id);
+        }
     }
 
     fn mark_dirty(&mut self, id: u64) {
@@ -154,6 +181,9 @@ impl Shard {
             return;
         }
         link.arm(center);
+        if link.is_paused() && !self.paused.contains(&id) {
+            self.paused.push(id);
+        }
         if link.has_unsent() {
             self.mark_dirty(id);
         }
@@ -205,25 +235,12 @@ impl Handler for Shard {
     }
 
     fn before_sleep(&mut self, center: &mut EventCenter) -> bool {
-        let mut busy = Vec::new();
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for id in dirty.drain(..) {
-            let Some(link) = self.links.get_mut(&id) else {
-                continue;
-            };
-            link.dirty = false;
-            let flushed = link.flush(&mut self.scratch, center);
-            if link.is_over() {
-                center.disarm(id);
-                self.links.remove(&id);
-            } else if flushed == Flushed::More {
-                busy.push(id);
-            }
+        self.flush(center);
+        for id in std::mem::take(&mut self.paused) {
+            self.with_link(id, center, |link, scratch, center| {
+                link.resume(scratch, center);
+            });
         }
-        self.dirty = dirty;
-        for id in busy {
-            self.mark_dirty(id);
-        }
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.paused.is_empty()
     }
 }

@@ -35,14 +35,18 @@ impl Exchange {
         }
     }
 
-    /// Takes all frames that are whole off the front of `input`.
+    /// Takes the frames that are whole off the front of `input`, as many as the
+    /// intake has room for.
     pub fn receive(
         &mut self,
         reader: &mut FrameReader,
         input: &mut &[u8],
         intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
-        while let Some(frame) = reader.next(input, intake.admit)? {
+        while intake.events.len() < intake.max_events {
+            let Some(frame) = reader.next(input, intake.admit)? else {
+                break;
+            };
             match frame.tag {
                 Tag::Message => self.on_message(&frame, reader, intake.events)?,
                 Tag::Keepalive2 => {

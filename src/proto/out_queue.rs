@@ -10,14 +10,15 @@ use super::frame::segment_crcs;
 #[derive(Debug)]
 pub struct Outgoing {
     /// The message.
-    pub message: Message,
+    pub message: Box<Message>,
     /// The crcs of its segments, if the sender's thread has computed them.
     pub crcs: Option<[u32; 3]>,
 }
 
 impl Outgoing {
     /// With the crcs computed here and now.
-    pub fn with_crcs(message: Message) -> Self {
+    pub fn with_crcs(message: impl Into<Box<Message>>) -> Self {
+        let message = message.into();
         let crcs = Some(segment_crcs(&message));
         Self { message, crcs }
     }
@@ -36,6 +37,12 @@ impl Outgoing {
 
 impl From<Message> for Outgoing {
     fn from(message: Message) -> Self {
+        Box::new(message).into()
+    }
+}
+
+impl From<Box<Message>> for Outgoing {
+    fn from(message: Box<Message>) -> Self {
         Self {
             message,
             crcs: None,

@@ -22,6 +22,8 @@ pub struct Intake<'a> {
     /// for that many bytes? After a no, see
     /// [`Protocol::handle_admitted`](super::Protocol::handle_admitted).
     pub admit: &'a mut dyn FnMut(u64) -> bool,
+    /// Parsing pauses at so many events; the rest of the input stays unused.
+    pub max_events: usize,
 }
 
 /// Something that happened.
@@ -34,7 +36,7 @@ pub enum Event {
     /// The handshake is done.
     Open(Peer),
     /// A message arrived.
-    Message(Message),
+    Message(Box<Message>),
     /// The peer answered the keepalive of that time.
     KeepaliveAck(WallTime),
     /// Nobody listens where we dialled; comes with each such attempt.

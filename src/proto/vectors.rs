@@ -306,6 +306,7 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
             let mut intake = Intake {
                 events: &mut events,
                 admit: &mut |_| true,
+                max_events: usize::MAX,
             };
             exchange
                 .receive(&mut reader, &mut unit, &mut intake)
@@ -319,7 +320,7 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
         Event::Message(message) => message,
         other => panic!("{other:?}"),
     });
-    (frames, messages.collect())
+    (frames, messages.map(|message| *message).collect())
 }
 
 #[test]

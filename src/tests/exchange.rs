@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use crate::proto::{Event, Outgoing, Protocol};
+use crate::proto::{Clock, Event, Intake, Outgoing, Protocol};
 use crate::types::{Message, Policy, Time, WallTime};
 
 use super::pair::{
@@ -242,7 +242,7 @@ fn crcs_computed_by_the_sender_are_used_as_they_are() {
     }
     pair.drive();
     same(&shapes(), pair.acceptor().messages().collect());
-    let message = message(1, 10, 0, 0);
+    let message = Box::new(message(1, 10, 0, 0));
     pair.dialler.protocol.send(Outgoing {
         message,
         crcs: Some([1, 2, 3]),
@@ -389,4 +389,27 @@ fn random_messages_in_random_pieces_arrive_once_and_in_order_per_priority() {
             }
         }
     }
+}
+
+#[test]
+fn parsing_pauses_at_the_intake_s_limit_and_goes_on_where_it_stopped() {
+    let mut pair = Pair::open();
+    for _ in 0..5 {
+        pair.dialler.protocol.send(message(1, 100, 0, 20).into());
+    }
+    let bytes = pair.dialler.transmit_all(Time::ZERO);
+    let (mut rest, mut sizes) = (&bytes[..], Vec::new());
+    while !rest.is_empty() {
+        let mut events = Vec::new();
+        let mut intake = Intake {
+            events: &mut events,
+            admit: &mut |_| true,
+            max_events: 2,
+        };
+        let acceptor = &mut pair.acceptor().protocol;
+        let used = acceptor.handle_received(rest, Clock::default(), &mut intake);
+        rest = &rest[used..];
+        sizes.push(events.len());
+    }
+    assert_eq!(sizes, [2, 2, 1]);
 }

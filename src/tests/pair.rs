@@ -139,6 +139,7 @@ impl End {
             let intake = &mut Intake {
                 events: &mut self.events,
                 admit: &mut admit,
+                max_events: usize::MAX,
             };
             match self.protocol.bulk() {
                 Some(bulk) => {
@@ -219,7 +220,7 @@ impl End {
 
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.events.iter().filter_map(|event| match event {
-            Event::Message(message) => Some(message),
+            Event::Message(message) => Some(&**message),
             _ => None,
         })
     }

@@ -15,8 +15,8 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 /// What a dispatcher was told.
 #[derive(Debug)]
 pub enum Told {
-    Message(ConnectionRef, Message),
-    Fast(ConnectionRef, Message),
+    Message(ConnectionRef, Box<Message>),
+    Fast(ConnectionRef, Box<Message>),
     Connect,
     Accept,
     Reset(ConnectionRef),
@@ -52,7 +52,11 @@ impl Dispatcher for Reporter {
         self.fast
     }
 
-    fn fast_dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+    fn fast_dispatch(
+        &self,
+        con: &ConnectionRef,
+        message: Box<Message>,
+    ) -> Result<(), Box<Message>> {
         if message.kind % 2 == 0 {
             return Err(message);
         }
@@ -60,7 +64,7 @@ impl Dispatcher for Reporter {
         Ok(())
     }
 
-    fn dispatch(&self, con: &ConnectionRef, message: Message) -> Result<(), Message> {
+    fn dispatch(&self, con: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
         self.tell(Told::Message(Arc::clone(con), message));
         Ok(())
     }
@@ -128,7 +132,7 @@ pub fn next<T>(told: &Receiver<Told>, pick: impl Fn(Told) -> Option<T>) -> T {
     }
 }
 
-pub fn next_message(told: &Receiver<Told>) -> (ConnectionRef, Message) {
+pub fn next_message(told: &Receiver<Told>) -> (ConnectionRef, Box<Message>) {
     next(told, |told| match told {
         Told::Message(con, message) | Told::Fast(con, message) => Some((con, message)),
         _ => None,

@@ -52,8 +52,8 @@ impl MessageHeader {
 
     /// A message with these fields and no payload yet.
     #[inline]
-    pub const fn into_message(self) -> Message {
-        let mut message = Message::new(self.kind);
+    pub fn into_message(self) -> Box<Message> {
+        let mut message = Box::new(Message::new(self.kind));
         message.priority = self.priority;
         message.version = self.version;
         message.compat_version = self.compat_version;
