@@ -20,7 +20,7 @@ const TURN_BYTES: usize = 2 << 20;
 
 /// Messages delivered before it is looked whether replies wait to be written. A
 /// peer that waits for them gets on with its work while the rest is dispatched.
-const DELIVERED_AT_ONCE: usize = 16;
+const DELIVERED_AT_ONCE: usize = 32;
 
 /// Slices handed to the kernel at once.
 const SLICES: usize = 64;
@@ -88,7 +88,7 @@ impl Link {
             con.peer_type(),
             con.peer_addrs(),
         );
-        Self::new(con, protocol, None)
+        Self::new(con, protocol)
     }
 
     /// A link on a socket that was accepted.
@@ -101,22 +101,17 @@ impl Link {
         let messenger = con.messenger();
         let config = Arc::clone(messenger.config());
         let protocol = Protocol::accept(config, messenger.myaddrs(), from, center.now());
-        let registered = center.register(con.id(), socket, Interest::READ);
-        let mut link = Self::new(con, protocol, None);
-        // Made first, so that the worker's count falls with it on failure.
-        link.socket = Some(registered?);
+        let mut link = Self::new(con, protocol);
+        link.socket = Some(center.register(link.con.id(), socket, Interest::READ)?);
         Ok(link)
     }
 
-    fn new(
-        con: ConnectionRef,
-        protocol: Protocol,
-        socket: Option<Registered<ConnectedSocket>>,
-    ) -> Self {
+    /// From here on the worker's count of connections falls with the link.
+    fn new(con: ConnectionRef, protocol: Protocol) -> Self {
         Self {
             con,
             protocol,
-            socket,
+            socket: None,
             dialling: false,
             blocked: false,
             held: Vec::new(),

@@ -236,7 +236,12 @@ impl Handler for Shard {
 
     fn before_sleep(&mut self, center: &mut EventCenter) -> bool {
         self.flush(center);
-        for id in std::mem::take(&mut self.paused) {
+        // Replies come first: they are events of our own that wait to be drained.
+        let resumed = match self.worker.has_events() {
+            true => Vec::new(),
+            false => std::mem::take(&mut self.paused),
+        };
+        for id in resumed {
             self.with_link(id, center, |link, scratch, center| {
                 link.resume(scratch, center);
             });
