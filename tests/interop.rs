@@ -88,6 +88,7 @@ fn expect_same_map(monitor: &Monitor) {
                 "{map}"
             );
             assert!(map.contains(monitor.fsid()), "{map}");
+            println!("mon_map and ceph mon dump agree: {}", ours.join(", "));
             return;
         }
     }
