@@ -78,6 +78,23 @@ static void bound_addresses_have_their_port_and_parse_again(void)
     msgr_ctx_unref(ctx);
 }
 
+static void avoided_ports_are_passed_over(void)
+{
+    msgr_ctx *ctx = check_ctx();
+    msgr_messenger *messenger = check_messenger(ctx, "osd.0", MSGR_POLICY_STATELESS_SERVER);
+    uint16_t avoid[400];
+    char addrs[128];
+    /* The default range is 6800 to 7300. */
+    for (uint16_t i = 0; i < 400; i++)
+        avoid[i] = (uint16_t)(6800 + i);
+    CHECK_IS(msgr_bind_avoiding(messenger, "v2:127.0.0.1:0", NULL, 400), -EINVAL);
+    CHECK_OK(msgr_bind_avoiding(messenger, "v2:127.0.0.1:0", avoid, 400));
+    CHECK(msgr_get_myaddrs(messenger, addrs, sizeof(addrs)) > 0);
+    CHECK(atoi(addrs + strlen("v2:127.0.0.1:")) >= 7200);
+    msgr_unref(messenger);
+    msgr_ctx_unref(ctx);
+}
+
 static void a_taken_port_is_told(void)
 {
     msgr_ctx *ctx = check_ctx();
@@ -101,6 +118,7 @@ int main(void)
     a_huge_text_is_refused_and_cut();
     addresses_that_cannot_be_used_are_refused();
     bound_addresses_have_their_port_and_parse_again();
+    avoided_ports_are_passed_over();
     a_taken_port_is_told();
     return 0;
 }

@@ -53,6 +53,7 @@ static const function functions[] = {
     ADDRESS(msgr_ref),
     ADDRESS(msgr_unref),
     ADDRESS(msgr_bind),
+    ADDRESS(msgr_bind_avoiding),
     ADDRESS(msgr_start),
     ADDRESS(msgr_shutdown),
     ADDRESS(msgr_wait),

@@ -208,6 +208,19 @@ void msgr_unref(msgr_messenger *messenger);
 int msgr_bind(msgr_messenger *messenger, const char *addrs);
 
 /**
+ * As `msgr_bind`, passing over `count` ports where it looks for a free one,
+ * so that a daemon comes back under another than it had.
+ *
+ * `avoid_ports` is read during the call only; NULL is legal if `count` is 0.
+ * Returns as `msgr_bind`. Any thread. Ceph: the `avoid_ports` of
+ * `AsyncMessenger::bind`.
+ */
+int msgr_bind_avoiding(msgr_messenger *messenger,
+                       const char *addrs,
+                       const uint16_t *avoid_ports,
+                       size_t count);
+
+/**
  * Starts the messenger: from here on it may dial and deliver.
  *
  * It may come before or after the first dispatcher, and after

@@ -192,6 +192,8 @@ fn bind_takes_the_first_free_port_of_the_range_and_says_when_there_is_none() {
     let refused = second.bind(&"127.0.0.1:0".parse().unwrap()).unwrap_err();
     assert_eq!(refused.errno(), libc::EADDRINUSE, "{refused}");
     drop(taken);
+    let avoid = second.bind_avoiding(&"127.0.0.1:0".parse().unwrap(), &[port]);
+    assert_eq!(avoid.unwrap_err().errno(), libc::EADDRINUSE);
     second.bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
     assert_eq!(
         second.myaddrs().to_string(),

@@ -3,7 +3,7 @@
 //! The handle types have no layout that C sees (no `repr(C)`, so that the
 //! header only names them): C holds pointers to them and nothing else.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
@@ -182,18 +182,20 @@ pub(super) unsafe fn fill(buf: *mut c_char, len: usize, text: &str) -> Result<c_
     Ok(count)
 }
 
-/// The bytes of a `(pointer, length)` pair.
+/// The items of a `(pointer, length)` pair: bytes, or numbers.
 ///
 /// # Safety
-/// `raw` is NULL or readable for `len` bytes for as long as `'a`.
-pub(super) unsafe fn bytes<'a>(raw: *const c_void, len: usize) -> Result<&'a [u8], Refusal> {
+/// `raw` is NULL or readable for `len` items for as long as `'a`, and any bits
+/// are a legal `T`.
+pub(super) unsafe fn items<'a, T>(raw: *const T, len: usize) -> Result<&'a [T], Refusal> {
     if len == 0 {
         return Ok(&[]);
     }
     if raw.is_null() {
         return Err(Refusal::of(libc::EINVAL, "the bytes are NULL"));
     }
-    if isize::try_from(len).is_err() {
+    let size = len.checked_mul(size_of::<T>()).map(isize::try_from);
+    if !matches!(size, Some(Ok(_))) {
         return Err(Refusal::of(
             libc::EINVAL,
             "the length is larger than memory",
@@ -201,7 +203,7 @@ pub(super) unsafe fn bytes<'a>(raw: *const c_void, len: usize) -> Result<&'a [u8
     }
     // SAFETY: not NULL, not longer than an object may be, readable by the
     // conventions.
-    Ok(unsafe { std::slice::from_raw_parts(raw.cast(), len) })
+    Ok(unsafe { std::slice::from_raw_parts(raw, len) })
 }
 
 /// A structure whose first field is its size in bytes, so that it can grow.

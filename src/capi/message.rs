@@ -76,7 +76,7 @@ impl AsRef<[u8]> for ForeignMemory {
         if self.len == 0 {
             return &[];
         }
-        // SAFETY: checked by `handle::bytes` when it was handed over, and by
+        // SAFETY: checked by `handle::items` when it was handed over, and by
         // contract neither changed nor freed before `free_fn` is called.
         unsafe { std::slice::from_raw_parts(self.pointer, self.len) }
     }
@@ -172,7 +172,7 @@ pub unsafe extern "C" fn msgr_msg_append_copy(
     // SAFETY: the caller's promises are the callees'.
     guard(|| unsafe {
         let cell = handle::borrow(msg)?;
-        let bytes = handle::bytes(data, len)?;
+        let bytes = handle::items(data.cast::<u8>(), len)?;
         roomy(&mut cell.lock(), segment, len)?.append_copy(bytes);
         Ok(0)
     })
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn msgr_msg_append(
     // SAFETY: the caller's promises are the callees'.
     guard(|| unsafe {
         let cell = handle::borrow(msg)?;
-        let pointer = handle::bytes(data, len)?.as_ptr();
+        let pointer = handle::items(data.cast::<u8>(), len)?.as_ptr();
         let mut message = cell.lock();
         let payload = roomy(&mut message, segment, len)?;
         let piece = Bytes::from_owner(ForeignMemory {

@@ -89,6 +89,31 @@ pub unsafe extern "C" fn msgr_bind(messenger: *mut msgr_messenger, addrs: *const
     })
 }
 
+/// As `msgr_bind`, passing over `count` ports where it looks for a free one,
+/// so that a daemon comes back under another than it had.
+///
+/// `avoid_ports` is read during the call only; NULL is legal if `count` is 0.
+/// Returns as `msgr_bind`. Any thread. Ceph: the `avoid_ports` of
+/// `AsyncMessenger::bind`.
+///
+/// # Safety
+/// By the conventions; `avoid_ports` is NULL or readable for `count` numbers.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_bind_avoiding(
+    messenger: *mut msgr_messenger,
+    addrs: *const c_char,
+    avoid_ports: *const u16,
+    count: usize,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        let avoid: Vec<u16> = handle::items(avoid_ports, count)?.to_vec();
+        let addrs = addresses(handle::text(addrs)?)?;
+        handle::borrow(messenger)?.bind_avoiding(&addrs, &avoid)?;
+        Ok(0)
+    })
+}
+
 /// Starts the messenger: from here on it may dial and deliver.
 ///
 /// It may come before or after the first dispatcher, and after

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::async_messenger::AsyncMessenger;
 use super::connection::next_id;
 use super::error::{Error, Result};
-use super::options::PortRange;
 use super::processor::Processor;
 use super::shard::Shard;
 use crate::event::{ServerSocket, SocketOptions, SubmitError, Worker};
@@ -19,14 +18,19 @@ pub(crate) struct Bound {
     pub(crate) processors: Vec<(Worker<Shard>, u64)>,
 }
 
-/// Binds all of `addrs`, or none.
-pub(crate) fn bind(messenger: &Arc<AsyncMessenger>, addrs: &EntityAddrVec) -> Result<Bound> {
+/// Binds all of `addrs`, or none. Where a port is looked for, those in `avoid`
+/// are passed over.
+pub(crate) fn bind(
+    messenger: &Arc<AsyncMessenger>,
+    addrs: &EntityAddrVec,
+    avoid: &[u16],
+) -> Result<Bound> {
     let mut bound = Bound {
         addrs: EntityAddrVec::default(),
         processors: Vec::new(),
     };
     for addr in &addrs.0 {
-        let wanted = check(addr).and_then(|wanted| bind_one(messenger, wanted, &mut bound));
+        let wanted = check(addr).and_then(|wanted| bind_one(messenger, wanted, avoid, &mut bound));
         match wanted {
             Ok(got) => bound
                 .addrs
@@ -46,7 +50,7 @@ pub(crate) fn bind(messenger: &Arc<AsyncMessenger>, addrs: &EntityAddrVec) -> Re
 
 impl Bound {
     /// Closes the sockets again.
-    fn release(&self) {
+    pub(crate) fn release(&self) {
         for (worker, key) in &self.processors {
             let key = *key;
             // Stopped workers have closed them.
@@ -71,6 +75,7 @@ fn check(addr: &EntityAddr) -> Result<SocketAddr> {
 fn bind_one(
     messenger: &Arc<AsyncMessenger>,
     wanted: SocketAddr,
+    avoid: &[u16],
     bound: &mut Bound,
 ) -> Result<SocketAddr> {
     let ports = &messenger.options().ports;
@@ -82,7 +87,7 @@ fn bind_one(
         if attempt > 0 && messenger.lifecycle().pause(ports.delay) {
             return Err(Error::shut_down());
         }
-        if let Some(got) = search(messenger, wanted, ports, bound)? {
+        if let Some(got) = search(messenger, wanted, avoid, bound)? {
             return Ok(got);
         }
     }
@@ -99,10 +104,11 @@ fn bind_one(
 fn search(
     messenger: &Arc<AsyncMessenger>,
     wanted: SocketAddr,
-    ports: &PortRange,
+    avoid: &[u16],
     bound: &mut Bound,
 ) -> Result<Option<SocketAddr>> {
-    for port in ports.min..=ports.max {
+    let ports = &messenger.options().ports;
+    for port in (ports.min..=ports.max).filter(|port| !avoid.contains(port)) {
         let at = SocketAddr::new(wanted.ip(), port);
         match listen(messenger, at, bound) {
             Ok(got) => return Ok(Some(got)),

@@ -88,6 +88,16 @@ impl Messenger {
     /// listen at, `EOPNOTSUPP` for a v1 address, `EADDRINUSE`, `EDEADLK` on a
     /// worker, `ESHUTDOWN`, or what the system says. Nothing is bound then.
     pub fn bind(&self, addrs: &EntityAddrVec) -> Result<()> {
+        self.bind_avoiding(addrs, &[])
+    }
+
+    /// As [`Messenger::bind`], passing over these ports where it looks for one
+    /// (Ceph's `avoid_ports`: a daemon that was reported dead comes back under
+    /// another).
+    ///
+    /// # Errors
+    /// As [`Messenger::bind`].
+    pub fn bind_avoiding(&self, addrs: &EntityAddrVec, avoid_ports: &[u16]) -> Result<()> {
         if Worker::<Shard>::on_any_worker() {
             return Err(Error::new(
                 libc::EDEADLK,
@@ -95,7 +105,13 @@ impl Messenger {
             ));
         }
         self.inner.lifecycle().begin_bind()?;
-        let bound = bind(&self.inner, addrs).inspect_err(|_| self.inner.lifecycle().unbind())?;
+        let bound = bind(&self.inner, addrs, avoid_ports)
+            .inspect_err(|_| self.inner.lifecycle().unbind())?;
+        if self.inner.is_shut_down() {
+            // It came while the sockets were made, and has not seen them all.
+            bound.release();
+            return Err(Error::shut_down());
+        }
         self.inner.config();
         self.inner.set_bound(bound.addrs, bound.processors);
         if !self.inner.dispatchers().snapshot().is_empty() {
