@@ -5,6 +5,8 @@
     reason = "strangers are not msgr's sockets"
 )]
 
+#[path = "loopback/endings.rs"]
+mod endings;
 mod support;
 
 use std::io::{Read, Write};

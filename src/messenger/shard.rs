@@ -145,7 +145,11 @@ impl Shard {
             if link.is_over() {
                 center.disarm(id);
                 self.links.remove(&id);
-            } else if flushed == Flushed::More {
+                continue;
+            }
+            // A failed write may have put a dialler off to its next attempt.
+            link.arm(center);
+            if flushed == Flushed::More {
                 busy.push(id);
             }
         }

@@ -1,0 +1,126 @@
+//! Connections and messengers that end at an awkward moment.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, Weak};
+
+use msgr::{ConnectionRef, Context, Dispatcher, EntityAddrVec, Message, Messenger, Policy};
+
+use super::support::{
+    DEADLINE, Reporter, Told, client, connect, message, next_message, next_reset, server,
+};
+
+/// A context with one worker, so that what one event does is done before the
+/// next begins.
+fn one_worker() -> Arc<Context> {
+    let context = Context::new();
+    context.conf_set("ms_async_op_threads", "1").unwrap();
+    context
+}
+
+fn server_with(context: &Arc<Context>, dispatcher: Arc<dyn Dispatcher>) -> Arc<Messenger> {
+    let server = Messenger::create(context, "osd.0", "server", 0).unwrap();
+    server
+        .set_default_policy(Policy::stateless_server())
+        .unwrap();
+    server.bind(&"v2:127.0.0.1:0".parse().unwrap()).unwrap();
+    server.add_dispatcher_head(dispatcher).unwrap();
+    server.start().unwrap();
+    server
+}
+
+/// Does what it is told with each message, on the worker.
+struct OnFast<F>(F);
+
+impl<F: Fn(&ConnectionRef, Box<Message>) + Send + Sync> Dispatcher for OnFast<F> {
+    fn can_fast_dispatch_any(&self) -> bool {
+        true
+    }
+
+    fn fast_dispatch(
+        &self,
+        con: &ConnectionRef,
+        message: Box<Message>,
+    ) -> Result<(), Box<Message>> {
+        (self.0)(con, message);
+        Ok(())
+    }
+
+    fn dispatch(&self, _: &ConnectionRef, _: Box<Message>) -> Result<(), Box<Message>> {
+        Ok(())
+    }
+}
+
+/// Blocks a worker from [`Gate::close`] to [`Gate::open`].
+struct Gate {
+    own: ConnectionRef,
+    entered: Receiver<()>,
+    leave: Sender<()>,
+    _messenger: Arc<Messenger>,
+}
+
+impl Gate {
+    fn new(context: &Arc<Context>) -> Self {
+        let (enter, entered) = channel();
+        let (leave, left) = channel();
+        let (enter, left) = (Mutex::new(enter), Mutex::new(left));
+        let messenger = Messenger::create(context, "client.gate", "gate", 0).unwrap();
+        messenger
+            .add_dispatcher_head(Arc::new(OnFast(move |_: &ConnectionRef, _| {
+                enter.lock().unwrap().send(()).unwrap();
+                // An error is a test that failed and is gone.
+                let _ = left.lock().unwrap().recv();
+            })))
+            .unwrap();
+        messenger.start().unwrap();
+        Self {
+            own: messenger.loopback_connection(),
+            entered,
+            leave,
+            _messenger: messenger,
+        }
+    }
+
+    fn close(&self) {
+        self.own.send(Message::new(1)).unwrap();
+        self.entered.recv_timeout(DEADLINE).unwrap();
+    }
+
+    fn open(&self) {
+        self.leave.send(()).unwrap();
+    }
+}
+
+#[test]
+fn a_handshake_that_breaks_in_a_write_is_tried_again_after_the_backoff() {
+    let context = one_worker();
+    context.conf_set("ms_initial_backoff", "0.01").unwrap();
+    context
+        .conf_set("ms_connection_ready_timeout", "3600")
+        .unwrap();
+    let gate = Gate::new(&context);
+    let (client, _told) = client(&context);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = format!("v2:{}", listener.local_addr().unwrap());
+    let _con = connect(&client, &addr.parse().unwrap());
+
+    let (mut first, _) = listener.accept().unwrap();
+    let mut banner = [0; 26];
+    first.read_exact(&mut banner).unwrap();
+    // Banner and reset are both there when the worker looks: it reads the one
+    // and finds out about the other by writing its answer.
+    gate.close();
+    first.write_all(&banner).unwrap();
+    rustix::net::sockopt::set_socket_linger(&first, Some(std::time::Duration::ZERO)).unwrap();
+    drop(first);
+    gate.open();
+
+    let (sender, dialled) = channel();
+    let watch = std::thread::spawn(move || sender.send(listener.accept().map(drop)));
+    assert!(
+        dialled.recv_timeout(DEADLINE).is_ok(),
+        "it waits for the first attempt's deadline"
+    );
+    watch.join().unwrap().unwrap();
+}
