@@ -521,6 +521,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        self.protocol.mark_down();
         self.return_budget();
         self.con.worker().release();
     }

@@ -213,6 +213,12 @@ impl Protocol {
         self.keepalive = !self.is_closed();
     }
 
+    /// Ends it at once and without an event: what is queued is dropped, what
+    /// was admitted for a half-read message is unused.
+    pub fn mark_down(&mut self) {
+        self.close();
+    }
+
     /// Lets the connection stage its bytes in a buffer of the caller's, unless
     /// bytes of its own still wait.
     pub fn lend(&mut self, buffer: &mut Vec<u8>) {

@@ -124,3 +124,40 @@ fn a_handshake_that_breaks_in_a_write_is_tried_again_after_the_backoff() {
     );
     watch.join().unwrap().unwrap();
 }
+
+#[test]
+fn a_mark_down_amid_a_payload_gives_its_budget_back() {
+    let context = one_worker();
+    context
+        .conf_set("ms_dispatch_throttle_bytes", "1M")
+        .unwrap();
+    let (sender, fronts) = channel();
+    let sender = Mutex::new(sender);
+    let server = server_with(
+        &context,
+        Arc::new(OnFast(move |con: &ConnectionRef, message: Box<Message>| {
+            if message.front.is_empty() {
+                return con.mark_down();
+            }
+            sender.lock().unwrap().send(message.front.len()).unwrap();
+        })),
+    );
+    // Both are there when the handshake is done and leave in one write. More
+    // than is read in a turn, so it is half read when the mark_down comes.
+    let client_context = one_worker();
+    let gate = Gate::new(&client_context);
+    gate.close();
+    let (one, at_one) = client(&client_context);
+    let con = connect(&one, &server.myaddrs());
+    let mut large = Message::new(1);
+    large.data = bytes::Bytes::from(vec![0; 8 << 20]).into();
+    con.send(Message::new(1)).unwrap();
+    con.send(large).unwrap();
+    gate.open();
+    next_reset(&at_one);
+
+    let (two, _told) = client(&Context::new());
+    let con = connect(&two, &server.myaddrs());
+    con.send(message(1, b"room?")).unwrap();
+    assert_eq!(fronts.recv_timeout(DEADLINE), Ok(5));
+}
