@@ -273,16 +273,20 @@ impl AsyncMessenger {
             return;
         }
         self.dispatch_queue.stop();
-        for con in lock(&self.dialled).drain().map(|(_, con)| con) {
-            con.close();
-        }
+        let dialled = std::mem::take(&mut *lock(&self.dialled));
         // It refers back to this messenger, and nobody may ever wait.
-        if let Some(con) = lock(&self.loopback).take() {
+        let loopback = lock(&self.loopback).take();
+        let known = dialled.values().chain(&loopback);
+        for con in known {
             con.close();
         }
         for worker in self.stack.workers() {
             worker.dispatch_event_external(External::Shutdown(Arc::clone(self)));
         }
+        self.lifecycle.finish_shutdown();
+        // With them may go data of the application's, whose destructors are its
+        // code: they run last, and unlocked.
+        drop((dialled, loopback));
     }
 
     /// Waits until shutdown was asked for and everything of this messenger has

@@ -1,5 +1,6 @@
 //! In which order a messenger may be used.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use super::error::{Error, Result};
 pub(crate) struct Lifecycle {
     state: Mutex<State>,
     changed: Condvar,
+    /// The phase is `ShuttingDown` or later: asked with every message.
+    ending: AtomicBool,
 }
 
 struct State {
@@ -20,6 +23,8 @@ struct State {
 enum Phase {
     Created,
     Started,
+    /// Some thread is telling everybody of the shutdown.
+    ShuttingDown,
     ShutDown,
     /// Some thread is waiting for workers and dispatch thread.
     Resting,
@@ -35,6 +40,7 @@ impl Lifecycle {
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
+            ending: AtomicBool::new(false),
         }
     }
 
@@ -84,18 +90,26 @@ impl Lifecycle {
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {
-        self.lock().phase >= Phase::ShutDown
+        self.ending.load(Ordering::Acquire)
     }
 
-    /// True for the call that begins the end.
+    /// True for the call that begins the end. It tells everybody, and then
+    /// calls [`Lifecycle::finish_shutdown`].
     pub(crate) fn begin_shutdown(&self) -> bool {
         let mut state = self.lock();
-        if state.phase >= Phase::ShutDown {
+        if state.phase >= Phase::ShuttingDown {
             return false;
         }
-        state.phase = Phase::ShutDown;
+        state.phase = Phase::ShuttingDown;
+        self.ending.store(true, Ordering::Release);
         self.changed.notify_all();
         true
+    }
+
+    /// Everybody is told: now there is an end to wait for.
+    pub(crate) fn finish_shutdown(&self) {
+        self.lock().phase = Phase::ShutDown;
+        self.changed.notify_all();
     }
 
     /// Blocks until shutdown was asked for. True for the one caller that shall
@@ -110,7 +124,7 @@ impl Lifecycle {
                     state.phase = Phase::Resting;
                     return true;
                 }
-                Phase::Started | Phase::Resting => {
+                Phase::Started | Phase::ShuttingDown | Phase::Resting => {
                     state = self
                         .changed
                         .wait(state)
@@ -131,9 +145,9 @@ impl Lifecycle {
         let state = self.lock();
         let wait = self
             .changed
-            .wait_timeout_while(state, delay, |state| state.phase < Phase::ShutDown);
+            .wait_timeout_while(state, delay, |state| state.phase < Phase::ShuttingDown);
         let (state, _) = wait.unwrap_or_else(PoisonError::into_inner);
-        state.phase >= Phase::ShutDown
+        state.phase >= Phase::ShuttingDown
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

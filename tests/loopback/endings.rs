@@ -161,3 +161,58 @@ fn a_mark_down_amid_a_payload_gives_its_budget_back() {
     con.send(message(1, b"room?")).unwrap();
     assert_eq!(fronts.recv_timeout(DEADLINE), Ok(5));
 }
+
+/// Runs a closure when the application's data is dropped.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn data_that_goes_with_the_loopback_connection_may_ask_for_it_again() {
+    let context = Context::new();
+    let (messenger, _told) = client(&context);
+    let (sender, receiver) = channel();
+    let (weak, sender) = (Arc::downgrade(&messenger), Mutex::new(sender));
+    let data = OnDrop(move || {
+        let again = weak.upgrade().unwrap().loopback_connection();
+        sender.lock().unwrap().send(again.is_connected()).unwrap();
+    });
+    messenger
+        .loopback_connection()
+        .set_priv(Some(Arc::new(data)));
+    let ender = std::thread::spawn(move || messenger.shutdown().unwrap());
+    assert_eq!(receiver.recv_timeout(DEADLINE), Ok(false));
+    ender.join().unwrap();
+}
+
+#[test]
+fn wait_does_not_overtake_the_shutdown_that_it_waits_for() {
+    let (server, at_server) = server(&Context::new(), "v2:127.0.0.1:0");
+    let (client, at_client) = client(&Context::new());
+    let con = connect(&client, &server.myaddrs());
+    con.send(message(1, b"")).unwrap();
+    next_message(&at_server);
+
+    // The application's destructor holds up the thread that shuts down.
+    let (enter, entered) = channel();
+    let (leave, left) = channel::<()>();
+    let (enter, left) = (Mutex::new(enter), Mutex::new(left));
+    let data = OnDrop(move || {
+        enter.lock().unwrap().send(()).unwrap();
+        let _ = left.lock().unwrap().recv();
+    });
+    server.loopback_connection().set_priv(Some(Arc::new(data)));
+    let ender = Arc::clone(&server);
+    let ender = std::thread::spawn(move || ender.shutdown().unwrap());
+    entered.recv_timeout(DEADLINE).unwrap();
+
+    server.wait().unwrap();
+    // Whatever it was told before, its socket is closed now.
+    assert!(Arc::ptr_eq(&next_reset(&at_client), &con));
+    drop(leave);
+    ender.join().unwrap();
+}
