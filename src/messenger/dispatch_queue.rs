@@ -188,11 +188,12 @@ fn run(messenger: &Arc<AsyncMessenger>) {
 
 fn deliver(messenger: &AsyncMessenger, con: &ConnectionRef, item: Item) {
     let chain = messenger.dispatchers().snapshot();
+    // mark_down may have come while it waited, or just before it was queued.
+    let gone = con.is_closed();
     match item {
         Item::Message(message) => {
             let cost = message.payload_len() as u64;
-            // mark_down may have come while it waited.
-            if !con.is_closed() {
+            if !gone {
                 if let Some(unhandled) = dispatcher::dispatch(&chain, con, message) {
                     log::warn!(
                         "{con}: no dispatcher took a message of type {}",
@@ -202,9 +203,10 @@ fn deliver(messenger: &AsyncMessenger, con: &ConnectionRef, item: Item) {
             }
             messenger.put_throttle(cost);
         }
+        Item::Reset => dispatcher::ask(&chain, "handle_reset", |to| to.handle_reset(con)),
+        _ if gone => {}
         Item::Connect => dispatcher::tell(&chain, "handle_connect", |to| to.handle_connect(con)),
         Item::Accept => dispatcher::tell(&chain, "handle_accept", |to| to.handle_accept(con)),
-        Item::Reset => dispatcher::ask(&chain, "handle_reset", |to| to.handle_reset(con)),
         Item::Refused => dispatcher::ask(&chain, "handle_refused", |to| to.handle_refused(con)),
     }
 }

@@ -216,3 +216,41 @@ fn wait_does_not_overtake_the_shutdown_that_it_waits_for() {
     drop(leave);
     ender.join().unwrap();
 }
+
+/// Marks connections down as soon as they are up.
+struct Unwelcoming(Arc<Reporter>);
+
+impl Dispatcher for Unwelcoming {
+    fn dispatch(&self, con: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
+        self.0.dispatch(con, message)
+    }
+
+    fn handle_fast_connect(&self, con: &ConnectionRef) {
+        con.mark_down();
+    }
+
+    fn handle_fast_accept(&self, con: &ConnectionRef) {
+        con.mark_down();
+    }
+
+    fn handle_connect(&self, con: &ConnectionRef) {
+        self.0.handle_connect(con);
+    }
+
+    fn handle_accept(&self, con: &ConnectionRef) {
+        self.0.handle_accept(con);
+    }
+}
+
+#[test]
+fn a_connection_marked_down_as_it_comes_up_is_not_announced() {
+    let context = one_worker();
+    let (reporter, told) = Reporter::new(false);
+    let server = server_with(&context, Arc::new(Unwelcoming(reporter)));
+    let (welcome, at_client) = client(&Context::new());
+    connect(&welcome, &server.myaddrs());
+    next_reset(&at_client);
+    // Behind it in the one worker's events, and in the queue.
+    server.loopback_connection().send(message(2, b"")).unwrap();
+    assert!(matches!(told.recv_timeout(DEADLINE), Ok(Told::Message(..))));
+}
