@@ -214,7 +214,8 @@ impl AsyncMessenger {
     #[must_use]
     pub(crate) fn deliver(&self, chain: &Chain, con: &ConnectionRef, message: Box<Message>) -> u64 {
         let cost = message.payload_len() as u64;
-        if con.is_closed() {
+        // After a shutdown, what was accepted is closed only in a while.
+        if con.is_closed() || self.is_shut_down() {
             return cost;
         }
         log::trace!(
@@ -233,6 +234,9 @@ impl AsyncMessenger {
 
     /// Tells that a connection is up: at once, and in its turn.
     pub(crate) fn connected(&self, con: &ConnectionRef) {
+        if self.is_shut_down() {
+            return;
+        }
         let chain = self.dispatchers.snapshot();
         if con.kind() == Kind::Dialled {
             dispatcher::tell(&chain, "handle_fast_connect", |to| {

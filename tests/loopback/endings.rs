@@ -254,3 +254,29 @@ fn a_connection_marked_down_as_it_comes_up_is_not_announced() {
     server.loopback_connection().send(message(2, b"")).unwrap();
     assert!(matches!(told.recv_timeout(DEADLINE), Ok(Told::Message(..))));
 }
+
+#[test]
+fn no_fast_dispatch_begins_after_a_shutdown_in_the_one_before() {
+    let (sender, begun) = channel();
+    let sender = Mutex::new(sender);
+    let slot: Arc<Mutex<Weak<Messenger>>> = Arc::default();
+    let messenger = Arc::clone(&slot);
+    let context = one_worker();
+    let server = server_with(
+        &context,
+        Arc::new(OnFast(move |_: &ConnectionRef, _| {
+            let server = messenger.lock().unwrap().upgrade().unwrap();
+            server.shutdown().unwrap();
+            sender.lock().unwrap().send(()).unwrap();
+        })),
+    );
+    *slot.lock().unwrap() = Arc::downgrade(&server);
+    let (client, _told) = client(&Context::new());
+    let con = connect(&client, &server.myaddrs());
+    // Queued before the handshake is done, they arrive together.
+    for _ in 0..8 {
+        con.send(Message::new(1)).unwrap();
+    }
+    server.wait().unwrap();
+    assert_eq!(begun.try_iter().count(), 1);
+}
