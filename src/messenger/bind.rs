@@ -164,6 +164,10 @@ fn listen_in(
     let key = next_id();
     let (messenger, options) = (Arc::clone(messenger), options.clone());
     let listening = worker.submit_to(move |shard, center| {
+        if messenger.is_shut_down() {
+            // The event that closes its sockets may have been here already.
+            return Err(io::Error::from_raw_os_error(libc::ESHUTDOWN));
+        }
         let socket = ServerSocket::listen(at, &options)?;
         let local = socket.local_addr()?;
         shard.add_processor(key, Processor::new(key, messenger, socket, center)?);

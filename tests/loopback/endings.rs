@@ -280,3 +280,31 @@ fn no_fast_dispatch_begins_after_a_shutdown_in_the_one_before() {
     server.wait().unwrap();
     assert_eq!(begun.try_iter().count(), 1);
 }
+
+#[test]
+fn a_bind_that_shutdown_overtakes_leaves_no_listening_socket() {
+    let context = one_worker();
+    context.conf_set("ms_bind_port_min", "0").unwrap();
+    let gate = Gate::new(&context);
+    let messenger = Messenger::create(&context, "osd.1", "", 0).unwrap();
+    gate.close();
+    let binder = Arc::clone(&messenger);
+    let binder = std::thread::spawn(move || {
+        let addrs: EntityAddrVec = "[v2:127.0.0.1:0,v2:[::1]:0]".parse().unwrap();
+        loop {
+            match binder.bind(&addrs) {
+                Err(error) if error.errno() == libc::EALREADY => std::thread::yield_now(),
+                other => return other.map_err(|error| error.errno()),
+            }
+        }
+    });
+    // Until the other thread's bind has begun, this one's fails for its address.
+    let nowhere: EntityAddrVec = "any:".parse().unwrap();
+    while messenger.bind(&nowhere).unwrap_err().errno() != libc::EALREADY {
+        std::thread::yield_now();
+    }
+    messenger.shutdown().unwrap();
+    gate.open();
+    assert_eq!(binder.join().unwrap(), Err(libc::ESHUTDOWN));
+    messenger.wait().unwrap();
+}
