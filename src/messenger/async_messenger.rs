@@ -288,6 +288,8 @@ impl AsyncMessenger {
             worker.dispatch_event_external(External::Shutdown(Arc::clone(self)));
         }
         self.lifecycle.finish_shutdown();
+        // Those who wait refer back to this messenger, too.
+        self.throttle.close();
         // With them may go data of the application's, whose destructors are its
         // code: they run last, and unlocked.
         drop((dialled, loopback));

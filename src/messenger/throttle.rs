@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A request above the whole budget passes when nothing else is out, so no
 /// message is too large to ever get through.
 pub(crate) struct Throttle<W> {
-    max: u64,
+    max: AtomicU64,
     taken: AtomicU64,
     /// True while `waiters` may hold somebody: keeps the lock off the path of
     /// everyone who need not wait.
@@ -23,7 +23,7 @@ impl<W> Throttle<W> {
     /// A budget of `max` bytes; 0 is no limit at all.
     pub(crate) fn new(max: u64) -> Self {
         Self {
-            max: if max == 0 { u64::MAX } else { max },
+            max: AtomicU64::new(if max == 0 { u64::MAX } else { max }),
             taken: AtomicU64::new(0),
             contended: AtomicBool::new(false),
             waiters: Mutex::new(VecDeque::new()),
@@ -78,6 +78,16 @@ impl<W> Throttle<W> {
             .for_each(|(bytes, waiter)| wake(waiter, bytes));
     }
 
+    /// The end: lets go of those who wait, unwoken. Nobody waits from now on.
+    pub(crate) fn close(&self) {
+        self.max.store(u64::MAX, Ordering::SeqCst);
+        let mut waiters = self.waiters();
+        let left = std::mem::take(&mut *waiters);
+        self.contended.store(false, Ordering::SeqCst);
+        drop(waiters);
+        drop(left);
+    }
+
     /// Bytes that are out.
     #[cfg(test)]
     pub(crate) fn current(&self) -> u64 {
@@ -87,7 +97,7 @@ impl<W> Throttle<W> {
     fn try_take(&self, bytes: u64) -> bool {
         let take = |taken: u64| {
             let sum = taken.checked_add(bytes)?;
-            (sum <= self.max || taken == 0).then_some(sum)
+            (sum <= self.max.load(Ordering::SeqCst) || taken == 0).then_some(sum)
         };
         self.taken
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)

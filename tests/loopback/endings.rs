@@ -308,3 +308,64 @@ fn a_bind_that_shutdown_overtakes_leaves_no_listening_socket() {
     assert_eq!(binder.join().unwrap(), Err(libc::ESHUTDOWN));
     messenger.wait().unwrap();
 }
+
+#[test]
+fn connections_that_wait_for_budget_end_with_their_messenger() {
+    let context = one_worker();
+    context
+        .conf_set("ms_dispatch_throttle_bytes", "64K")
+        .unwrap();
+    let (leave, left) = channel::<()>();
+    let data = Arc::new(());
+    struct Slow {
+        left: Mutex<Receiver<()>>,
+        data: Arc<()>,
+        seen: Mutex<Sender<()>>,
+    }
+    impl Dispatcher for Slow {
+        fn can_fast_dispatch_any(&self) -> bool {
+            true
+        }
+        fn fast_dispatch(
+            &self,
+            con: &ConnectionRef,
+            message: Box<Message>,
+        ) -> Result<(), Box<Message>> {
+            if message.kind == 2 {
+                return Err(message);
+            }
+            con.set_priv(Some(Arc::clone(&self.data) as Arc<_>));
+            self.seen.lock().unwrap().send(()).unwrap();
+            Ok(())
+        }
+        fn dispatch(&self, _: &ConnectionRef, _: Box<Message>) -> Result<(), Box<Message>> {
+            let _ = self.left.lock().unwrap().recv();
+            Ok(())
+        }
+    }
+    let (seen, all) = channel();
+    let server = server_with(
+        &context,
+        Arc::new(Slow {
+            left: left.into(),
+            data: Arc::clone(&data),
+            seen: seen.into(),
+        }),
+    );
+    let clients: Vec<_> = (0..40).map(|_| client(&Context::new())).collect();
+    for (client, _) in &clients {
+        let con = connect(client, &server.myaddrs());
+        // In one write: when the first is dispatched, the second waits for
+        // budget, except for the one that has it.
+        con.send(Message::new(1)).unwrap();
+        con.send(message(2, &[0; 60_000])).unwrap();
+    }
+    for _ in 0..clients.len() {
+        all.recv_timeout(DEADLINE).unwrap();
+    }
+    server.shutdown().unwrap();
+    drop(leave);
+    drop(server);
+    drop(context);
+    assert_eq!(Arc::strong_count(&data), 1, "connections are still there");
+}
