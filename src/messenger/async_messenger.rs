@@ -276,7 +276,7 @@ impl AsyncMessenger {
         if !self.lifecycle.begin_shutdown() {
             return;
         }
-        self.dispatch_queue.stop();
+        let dropped = self.dispatch_queue.stop();
         let dialled = std::mem::take(&mut *lock(&self.dialled));
         // It refers back to this messenger, and nobody may ever wait.
         let loopback = lock(&self.loopback).take();
@@ -290,6 +290,7 @@ impl AsyncMessenger {
         self.lifecycle.finish_shutdown();
         // Those who wait refer back to this messenger, too.
         self.throttle.close();
+        self.put_throttle(dropped);
         // With them may go data of the application's, whose destructors are its
         // code: they run last, and unlocked.
         drop((dialled, loopback));

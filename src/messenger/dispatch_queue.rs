@@ -93,10 +93,15 @@ impl DispatchQueue {
         self.lock().queue.len()
     }
 
-    /// Asks the thread to end. What waits is dropped, not dispatched.
-    pub(crate) fn stop(&self) {
-        self.lock().stopping = true;
+    /// Asks the thread to end. What waits is dropped, not dispatched: by the
+    /// thread, or here if there is none. Returns the payload bytes.
+    pub(crate) fn stop(&self) -> u64 {
+        let mut state = self.lock();
+        state.stopping = true;
+        let has_thread = state.thread.is_some();
+        drop(state);
         self.wake.notify_all();
+        if has_thread { 0 } else { self.drain() }
     }
 
     /// Waits for the thread's end after [`DispatchQueue::stop`].

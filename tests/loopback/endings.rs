@@ -310,6 +310,36 @@ fn a_bind_that_shutdown_overtakes_leaves_no_listening_socket() {
 }
 
 #[test]
+fn a_messenger_without_dispatchers_leaves_nothing_behind_when_dropped_in_a_callback() {
+    let context = one_worker();
+    let slot: Arc<Mutex<Option<Arc<Messenger>>>> = Arc::default();
+    let dropped = Arc::clone(&slot);
+    let (sender, done) = channel();
+    let sender = Mutex::new(sender);
+    let server = server_with(
+        &context,
+        Arc::new(OnFast(move |_: &ConnectionRef, _| {
+            let messenger = dropped.lock().unwrap().take();
+            drop(messenger);
+            sender.lock().unwrap().send(()).unwrap();
+        })),
+    );
+    let mute_context = one_worker();
+    let mute = Messenger::create(&mute_context, "client.0", "", 0).unwrap();
+    mute.start().unwrap();
+    let con = connect(&mute, &server.myaddrs());
+    let data = Arc::new(());
+    con.set_priv(Some(Arc::clone(&data) as Arc<_>));
+    *slot.lock().unwrap() = Some(mute);
+    con.send(Message::new(1)).unwrap();
+    done.recv_timeout(DEADLINE).unwrap();
+    drop(con);
+    // Joins the worker, which is done with everything then.
+    drop(mute_context);
+    assert_eq!(Arc::strong_count(&data), 1, "its connection is still there");
+}
+
+#[test]
 fn connections_that_wait_for_budget_end_with_their_messenger() {
     let context = one_worker();
     context
