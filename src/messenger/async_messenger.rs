@@ -159,7 +159,8 @@ impl AsyncMessenger {
         worker.acquire();
         let con = Connection::new(self, worker, Kind::Dialled, peer_type, addrs.clone());
         dialled.insert(addrs.clone(), Arc::clone(&con));
-        drop(dialled);
+        // Still under the lock: whoever finds it in the table may send at once,
+        // and the worker drops messages of a connection it has not heard of.
         worker.dispatch_event_external(External::Connect(Arc::clone(&con)));
         Ok(con)
     }
