@@ -363,7 +363,7 @@ impl Link {
             }
         }
         if self.socket.is_some() {
-            self.held.extend_from_slice(&scratch.staging[used..]);
+            hold(&mut self.held, &scratch.staging[used..]);
         }
     }
 
@@ -527,6 +527,16 @@ impl Drop for Link {
     }
 }
 
+/// Keeps bytes for later. With none to keep the buffer goes as well: it would
+/// lie idle in every link that ever waited with a full one.
+fn hold(held: &mut Vec<u8>, rest: &[u8]) {
+    if rest.is_empty() {
+        *held = Vec::new();
+    } else {
+        held.extend_from_slice(rest);
+    }
+}
+
 fn clock(center: &mut EventCenter) -> Clock {
     Clock {
         now: center.now(),
@@ -538,5 +548,20 @@ fn down(error: &io::Error) -> LinkDown {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => LinkDown::Refused,
         kind => LinkDown::Io(kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_with_nothing_held_keeps_no_buffer() {
+        let (mut held, mut staging) = (Vec::new(), Vec::new());
+        hold(&mut held, &[7; 100_000]);
+        assert_eq!(held, [7; 100_000]);
+        staging.append(&mut held);
+        hold(&mut held, &[]);
+        assert_eq!(held.capacity(), 0);
     }
 }
