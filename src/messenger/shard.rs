@@ -120,12 +120,18 @@ impl Shard {
         }
     }
 
-    fn shut_down(&mut self, messenger: &Arc<AsyncMessenger>) {
-        self.processors
-            .retain(|_, processor| !processor.belongs_to(messenger));
-        self.links.retain(|_, link| {
+    fn shut_down(&mut self, messenger: &Arc<AsyncMessenger>, center: &mut EventCenter) {
+        self.processors.retain(|key, processor| {
+            let stays = !processor.belongs_to(messenger);
+            if !stays {
+                center.disarm(*key);
+            }
+            stays
+        });
+        self.links.retain(|id, link| {
             let stays = !Arc::ptr_eq(link.con().messenger(), messenger);
             if !stays {
+                center.disarm(*id);
                 link.con().close();
             }
             stays
@@ -216,7 +222,7 @@ impl Handler for Shard {
                     processor.resume(center);
                 }
             }
-            External::Shutdown(messenger) => self.shut_down(&messenger),
+            External::Shutdown(messenger) => self.shut_down(&messenger, center),
         }
     }
 
