@@ -237,6 +237,20 @@ fn with_a_local_listen_table_every_worker_accepts_on_the_same_port() {
 }
 
 #[test]
+fn with_local_listen_tables_a_port_still_belongs_to_one_messenger() {
+    let context = Context::new();
+    context.conf_set("ms_async_op_threads", "2").unwrap();
+    context
+        .conf_set("ms_async_local_listen_table", "true")
+        .unwrap();
+    let first = Messenger::create(&context, "osd.0", "", 0).unwrap();
+    first.bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+    let second = Messenger::create(&context, "osd.1", "", 0).unwrap();
+    let refused = second.bind(&first.myaddrs()).unwrap_err();
+    assert_eq!(refused.errno(), libc::EADDRINUSE, "{refused}");
+}
+
+#[test]
 fn messages_of_one_priority_keep_their_order_and_all_arrive() {
     for context in contexts() {
         let (server, at_server) = server(&context, "v2:127.0.0.1:0");

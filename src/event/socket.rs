@@ -22,6 +22,9 @@ pub struct SocketOptions {
     pub backlog: i32,
     /// Several listeners share one port, and the kernel spreads what comes in.
     pub reuse_port: bool,
+    /// The first of those that share: it takes no port that somebody else's
+    /// listeners have, not even one that they share among themselves.
+    pub claim_port: bool,
 }
 
 impl Default for SocketOptions {
@@ -31,6 +34,7 @@ impl Default for SocketOptions {
             rcvbuf: 0,
             backlog: 512,
             reuse_port: false,
+            claim_port: false,
         }
     }
 }
@@ -49,10 +53,14 @@ impl ServerSocket {
         }
         // A restarted daemon gets its port back despite connections in TIME_WAIT.
         socket.set_reuse_address(true)?;
-        if options.reuse_port {
+        if options.reuse_port && !options.claim_port {
             socket.set_reuse_port(true)?;
         }
         socket.bind(&addr.into())?;
+        if options.reuse_port {
+            // One that claims its port lets others in from here on.
+            socket.set_reuse_port(true)?;
+        }
         socket.listen(options.backlog)?;
         Ok(Self(socket))
     }

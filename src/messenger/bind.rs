@@ -129,12 +129,13 @@ fn listen(
     let workers = messenger.stack().workers();
     let shared = messenger.has_local_listen_tables() && workers.len() > 1;
     let listening = if shared { workers } else { &workers[..1] };
-    let options = SocketOptions {
-        reuse_port: shared,
-        ..messenger.socket_options().clone()
-    };
     let mut got = at;
     for (index, worker) in listening.iter().enumerate() {
+        let options = SocketOptions {
+            reuse_port: shared,
+            claim_port: index == 0,
+            ..messenger.socket_options().clone()
+        };
         match listen_in(worker, messenger, got, &options) {
             Ok((local, key)) => {
                 bound.processors.push((worker.clone(), key));

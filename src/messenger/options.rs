@@ -44,6 +44,7 @@ impl Options {
                 rcvbuf: usize::try_from(conf.number("ms_tcp_rcvbuf")).unwrap_or(0),
                 backlog: i32::try_from(conf.number("ms_tcp_listen_backlog")).unwrap_or(i32::MAX),
                 reuse_port: false,
+                claim_port: false,
             },
             ports: PortRange {
                 min: port(conf, "ms_bind_port_min")?,
