@@ -50,7 +50,7 @@ pub(crate) fn bind(
 
 impl Bound {
     /// Closes the sockets again.
-    pub(crate) fn release(&self) {
+    fn release(&self) {
         for (worker, key) in &self.processors {
             let key = *key;
             // Stopped workers have closed them.

@@ -341,17 +341,10 @@ impl Link {
         let mut used = 0;
         self.paused = false;
         loop {
-            let con = &self.con;
-            let mut admit = |bytes| con.messenger().admit(con, bytes);
-            let mut intake = Intake {
-                events: &mut scratch.events,
-                admit: &mut admit,
-                max_events: DELIVERED_AT_ONCE,
-            };
             let input = &scratch.staging[used..];
-            used += self
-                .protocol
-                .handle_received(input, clock(center), &mut intake);
+            used += self.take_in(&mut scratch.events, |protocol, intake| {
+                protocol.handle_received(input, clock(center), intake)
+            });
             let has_more = scratch.events.len() >= DELIVERED_AT_ONCE;
             self.settle(scratch, center);
             if !has_more || self.socket.is_none() {
@@ -368,15 +361,26 @@ impl Link {
     }
 
     fn parse_bulk(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.take_in(&mut scratch.events, |protocol, intake| {
+            protocol.handle_bulk(clock(center), intake);
+        });
+        self.settle(scratch, center);
+    }
+
+    /// Lets the protocol look at received bytes, with the messenger's budget to
+    /// draw on.
+    fn take_in<R>(
+        &mut self,
+        events: &mut Vec<Event>,
+        look: impl FnOnce(&mut Protocol, &mut Intake<'_>) -> R,
+    ) -> R {
         let con = &self.con;
-        let mut admit = |bytes| con.messenger().admit(con, bytes);
         let mut intake = Intake {
-            events: &mut scratch.events,
-            admit: &mut admit,
+            events,
+            admit: &mut |bytes| con.messenger().admit(con, bytes),
             max_events: DELIVERED_AT_ONCE,
         };
-        self.protocol.handle_bulk(clock(center), &mut intake);
-        self.settle(scratch, center);
+        look(&mut self.protocol, &mut intake)
     }
 
     fn lost(&mut self, why: LinkDown, scratch: &mut Scratch, center: &mut EventCenter) {

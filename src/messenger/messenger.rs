@@ -107,11 +107,6 @@ impl Messenger {
         self.inner.lifecycle().begin_bind()?;
         let bound = bind(&self.inner, addrs, avoid_ports)
             .inspect_err(|_| self.inner.lifecycle().unbind())?;
-        if self.inner.is_shut_down() {
-            // It came while the sockets were made, and has not seen them all.
-            bound.release();
-            return Err(Error::shut_down());
-        }
         self.inner.config();
         self.inner.set_bound(bound.addrs, bound.processors);
         if !self.inner.dispatchers().snapshot().is_empty() {
