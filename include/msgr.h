@@ -36,7 +36,8 @@
  *
  * Threads: every function may be called by any thread, by several at once, and,
  * where its comment does not say otherwise, in callbacks. Only msgr_wait and the
- * last msgr_unref wait for anything. After msgr_wait has returned no callback of that messenger runs.
+ * last msgr_unref wait for anything. After msgr_wait has returned no callback
+ * of that messenger runs.
  *
  * No C++ exception may leave a callback. After fork, the child must not use what
  * the parent made.
