@@ -55,6 +55,8 @@ struct PeerFacts {
 const CONNECTING: u8 = 0;
 const OPEN: u8 = 1;
 const CLOSED: u8 = 2;
+/// Closed, and whoever asked for that wants to hear no more of it.
+const MARKED_DOWN: u8 = 3;
 
 /// Numbers connections; also keys of the event centers, hence never reused.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -153,7 +155,10 @@ impl Connection {
     pub fn mark_down(&self) {
         // The application's own loopback connection lives as long as its
         // messenger, as in Ceph.
-        if self.kind == Kind::Loopback || !self.close() {
+        if self.kind == Kind::Loopback {
+            return;
+        }
+        if self.state.swap(MARKED_DOWN, Ordering::AcqRel) >= CLOSED {
             return;
         }
         self.messenger.forget(self);
@@ -242,11 +247,15 @@ impl Connection {
 
     /// Marks it closed; false if it was closed before.
     pub(crate) fn close(&self) -> bool {
-        self.state.swap(CLOSED, Ordering::AcqRel) != CLOSED
+        self.state.fetch_max(CLOSED, Ordering::AcqRel) < CLOSED
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.state.load(Ordering::Acquire) == CLOSED
+        self.state.load(Ordering::Acquire) >= CLOSED
+    }
+
+    pub(crate) fn is_marked_down(&self) -> bool {
+        self.state.load(Ordering::Acquire) == MARKED_DOWN
     }
 
     pub(crate) fn note_keepalive_ack(&self, stamp: WallTime) {

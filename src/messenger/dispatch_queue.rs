@@ -208,6 +208,7 @@ fn deliver(messenger: &AsyncMessenger, con: &ConnectionRef, item: Item) {
             }
             messenger.put_throttle(cost);
         }
+        Item::Reset if con.is_marked_down() => {}
         Item::Reset => dispatcher::ask(&chain, "handle_reset", |to| to.handle_reset(con)),
         _ if gone => {}
         Item::Connect => dispatcher::tell(&chain, "handle_connect", |to| to.handle_connect(con)),

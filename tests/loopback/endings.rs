@@ -382,6 +382,8 @@ fn connections_that_wait_for_budget_end_with_their_messenger() {
             seen: seen.into(),
         }),
     );
+    // Goes before the server, which waits for its dispatch thread.
+    let leave = leave;
     let clients: Vec<_> = (0..40).map(|_| client(&Context::new())).collect();
     for (client, _) in &clients {
         let con = connect(client, &server.myaddrs());
@@ -398,4 +400,52 @@ fn connections_that_wait_for_budget_end_with_their_messenger() {
     drop(server);
     drop(context);
     assert_eq!(Arc::strong_count(&data), 1, "connections are still there");
+}
+
+/// Blocks the dispatch thread with each message of its own, and reports.
+struct Busy {
+    reporter: Arc<Reporter>,
+    gate: Mutex<Receiver<()>>,
+}
+
+impl Dispatcher for Busy {
+    fn dispatch(&self, con: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
+        self.reporter.dispatch(con, message)?;
+        if con.is_loopback() {
+            let _ = self.gate.lock().unwrap().recv();
+        }
+        Ok(())
+    }
+
+    fn handle_reset(&self, con: &ConnectionRef) -> bool {
+        self.reporter.handle_reset(con)
+    }
+}
+
+#[test]
+fn after_a_mark_down_no_reset_is_told_that_was_under_way() {
+    let (reporter, told) = Reporter::new(false);
+    let (leave, gate) = channel();
+    let gate = Mutex::new(gate);
+    let server = server_with(&Context::new(), Arc::new(Busy { reporter, gate }));
+    // Goes before the server, which waits for its dispatch thread.
+    let leave = leave;
+    let (client, _at_client) = client(&Context::new());
+    let con = connect(&client, &server.myaddrs());
+    con.send(message(2, b"")).unwrap();
+    let (back, _) = next_message(&told);
+
+    let own = server.loopback_connection();
+    own.send(message(2, b"busy")).unwrap();
+    next_message(&told);
+    con.mark_down();
+    while server.dispatch_queue_len() == 0 {
+        std::thread::yield_now();
+    }
+    back.mark_down();
+    // Of lower priority than the reset, so dispatched behind it.
+    own.send(message(2, b"behind")).unwrap();
+    leave.send(()).unwrap();
+    assert!(matches!(told.recv_timeout(DEADLINE), Ok(Told::Message(..))));
+    drop(leave);
 }
