@@ -112,15 +112,17 @@ impl AsyncMessenger {
         })
     }
 
-    /// Starts what the first dispatcher makes possible: the dispatch thread and
-    /// accepting.
-    pub(crate) fn ready(self: &Arc<Self>) -> Result<()> {
-        DispatchQueue::start(self)
-            .map_err(|why| Error::io("starting the dispatch thread", &why))?;
+    /// Starts the dispatch thread, once.
+    pub(crate) fn start_dispatching(self: &Arc<Self>) -> Result<()> {
+        DispatchQueue::start(self).map_err(|why| Error::io("starting the dispatch thread", &why))
+    }
+
+    /// Lets the processors accept: with the first dispatcher there is somebody
+    /// to serve newcomers (Ceph's `ready`).
+    pub(crate) fn start_accepting(&self) {
         for (worker, key) in lock(&self.processors).iter() {
             worker.dispatch_event_external(External::Accept(*key));
         }
-        Ok(())
     }
 
     pub(crate) fn set_bound(&self, addrs: EntityAddrVec, processors: Vec<(Worker<Shard>, u64)>) {

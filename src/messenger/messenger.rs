@@ -110,7 +110,7 @@ impl Messenger {
         self.inner.config();
         self.inner.set_bound(bound.addrs, bound.processors);
         if !self.inner.dispatchers().snapshot().is_empty() {
-            self.inner.ready()?;
+            self.inner.start_accepting();
         }
         Ok(())
     }
@@ -219,8 +219,11 @@ impl Messenger {
         if self.inner.is_shut_down() {
             return Err(Error::shut_down());
         }
+        // First, because it may fail: a dispatcher that was refused must not be
+        // called any more.
+        self.inner.start_dispatching()?;
         if self.inner.dispatchers().add(dispatcher, at_head) {
-            self.inner.ready()?;
+            self.inner.start_accepting();
         }
         Ok(())
     }

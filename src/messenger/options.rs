@@ -56,7 +56,10 @@ impl Options {
             modes: modes(conf)?,
             ready_timeout: conf.seconds("ms_connection_ready_timeout"),
             idle_timeout: conf.seconds("ms_connection_idle_timeout"),
-            initial_backoff: conf.seconds("ms_initial_backoff"),
+            // Without any pause a refused dialler would keep its worker busy.
+            initial_backoff: conf
+                .seconds("ms_initial_backoff")
+                .max(Duration::from_millis(1)),
             max_backoff: conf.seconds("ms_max_backoff"),
             crc_data: conf.switch("ms_crc_data"),
             learn_addr: conf.switch("ms_learn_addr_from_peer"),

@@ -469,7 +469,10 @@ impl Protocol {
                 dialler.backoff = match fault {
                     Fault::Wait => self.config.max_backoff,
                     _ if dialler.backoff.is_zero() => self.config.initial_backoff,
-                    _ => (dialler.backoff * 2).min(self.config.max_backoff),
+                    _ => dialler
+                        .backoff
+                        .saturating_mul(2)
+                        .min(self.config.max_backoff),
                 };
                 self.state = State::Backoff(now + dialler.backoff);
             }
