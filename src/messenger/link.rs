@@ -8,7 +8,7 @@ use super::connection::ConnectionRef;
 use super::dispatch_queue::Item;
 use super::dispatcher::Chain;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
-use crate::proto::{Clock, Event, Fault, Intake, LinkDown, Outgoing, Protocol};
+use crate::proto::{Clock, Event, Fault, Intake, LinkDown, Outgoing, Protocol, Spares};
 use crate::types::{EntityAddr, Time};
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
@@ -33,6 +33,8 @@ pub(crate) struct Scratch {
     encode: Vec<u8>,
     /// What a protocol had to say.
     events: Vec<Event>,
+    /// What messages that arrive are made of.
+    spares: Spares,
 }
 
 /// Whether a flush left something that could be written at once.
@@ -74,6 +76,7 @@ impl Scratch {
             staging: Vec::with_capacity(STAGING_LEN),
             encode: Vec::new(),
             events: Vec::new(),
+            spares: Spares::default(),
         }
     }
 }
@@ -210,7 +213,9 @@ impl Link {
         let mut result = Ok(Flushed::More);
         while written < TURN_BYTES {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self.protocol.poll_transmit(clock, &mut slices);
+            let filled = self
+                .protocol
+                .poll_transmit(clock, &mut scratch.spares, &mut slices);
             if filled == 0 {
                 result = Ok(Flushed::Done);
                 break;
@@ -342,9 +347,11 @@ impl Link {
         self.paused = false;
         loop {
             let input = &scratch.staging[used..];
-            used += self.take_in(&mut scratch.events, |protocol, intake| {
-                protocol.handle_received(input, clock(center), intake)
-            });
+            used += self.take_in(
+                &mut scratch.events,
+                &mut scratch.spares,
+                |protocol, intake| protocol.handle_received(input, clock(center), intake),
+            );
             let has_more = scratch.events.len() >= DELIVERED_AT_ONCE;
             self.settle(scratch, center);
             if !has_more || self.socket.is_none() {
@@ -361,9 +368,13 @@ impl Link {
     }
 
     fn parse_bulk(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
-        self.take_in(&mut scratch.events, |protocol, intake| {
-            protocol.handle_bulk(clock(center), intake);
-        });
+        self.take_in(
+            &mut scratch.events,
+            &mut scratch.spares,
+            |protocol, intake| {
+                protocol.handle_bulk(clock(center), intake);
+            },
+        );
         self.settle(scratch, center);
     }
 
@@ -372,11 +383,13 @@ impl Link {
     fn take_in<R>(
         &mut self,
         events: &mut Vec<Event>,
+        spares: &mut Spares,
         look: impl FnOnce(&mut Protocol, &mut Intake<'_>) -> R,
     ) -> R {
         let con = &self.con;
         let mut intake = Intake {
             events,
+            spares,
             admit: &mut |bytes| con.messenger().admit(con, bytes),
             max_events: DELIVERED_AT_ONCE,
         };

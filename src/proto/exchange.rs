@@ -8,7 +8,7 @@ use super::frame::control::{Ack, Keepalive2, Keepalive2Ack};
 use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Tag};
 use super::handshake::payload;
 use super::out_queue::OutQueue;
-use super::output::{Event, Intake};
+use super::output::{Event, Intake, Spares};
 
 /// As many bytes are staged before the socket has taken some: about what a
 /// processor's cache holds.
@@ -48,7 +48,7 @@ impl Exchange {
                 break;
             };
             match frame.tag {
-                Tag::Message => self.on_message(&frame, reader, intake.events)?,
+                Tag::Message => self.on_message(&frame, reader, intake)?,
                 Tag::Keepalive2 => {
                     self.owed_ack = Some(payload::<Keepalive2>(&frame)?.stamp);
                 }
@@ -70,6 +70,7 @@ impl Exchange {
         queue: &mut OutQueue,
         keepalive: &mut bool,
         wall: WallTime,
+        spares: &mut Spares,
     ) {
         if std::mem::take(keepalive) {
             writer.control(&Keepalive2 { stamp: wall });
@@ -83,6 +84,7 @@ impl Exchange {
             };
             self.out_seq += 1;
             writer.message(&outgoing, self.out_seq, self.in_seq);
+            spares.put(outgoing.message);
         }
     }
 
@@ -98,7 +100,7 @@ impl Exchange {
         &mut self,
         frame: &Frame<'_>,
         reader: &mut FrameReader,
-        events: &mut Vec<Event>,
+        intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
         let malformed = |why: DecodeError| Fault::Payload(Tag::Message, why);
         let header = MessageHeader::decode(frame.first()).map_err(malformed)?;
@@ -107,10 +109,10 @@ impl Exchange {
             return Ok(());
         }
         self.in_seq = header.seq;
-        let mut message = header.into_message();
+        let mut message = header.into_message(intake.spares);
         [message.front, message.middle, message.data] = frame.payloads();
         reader.spend();
-        events.push(Event::Message(message));
+        intake.events.push(Event::Message(message));
         Ok(())
     }
 

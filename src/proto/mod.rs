@@ -31,5 +31,5 @@ pub use auth::ConMode;
 pub use config::{ConnectionModes, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
 pub use out_queue::Outgoing;
-pub use output::{Clock, Event, Intake, Peer};
+pub use output::{Clock, Event, Intake, Peer, Spares};
 pub use protocol::Protocol;

@@ -22,7 +22,7 @@ use super::fault::{Fault, LinkDown};
 use super::frame::{Bulk, Frame, FrameReader, FrameWriter};
 use super::handshake::{self, Accepting, Budget, Connecting, Context, Dialled, Handshake, Step};
 use super::out_queue::{OutQueue, Outgoing};
-use super::output::{Clock, Event, Intake, Peer};
+use super::output::{Clock, Event, Intake, Peer, Spares};
 
 /// One connection to one peer, without its socket.
 ///
@@ -236,13 +236,19 @@ impl Protocol {
 impl Protocol {
     /// Encodes queued messages, fills `slices` with what is to be written next
     /// and returns how many it has filled.
-    pub fn poll_transmit<'a>(&'a mut self, now: Clock, slices: &mut [IoSlice<'a>]) -> usize {
+    pub fn poll_transmit<'a>(
+        &'a mut self,
+        now: Clock,
+        spares: &mut Spares,
+        slices: &mut [IoSlice<'a>],
+    ) -> usize {
         if let State::Open(exchange) = &mut self.state {
             exchange.stage(
                 &mut self.writer,
                 &mut self.queue,
                 &mut self.keepalive,
                 now.wall,
+                spares,
             );
         }
         self.writer.fill(slices)

@@ -14,7 +14,7 @@ use super::frame::control::{
     IdentMissingFeatures, Keepalive2, Keepalive2Ack, ServerIdent, SessionReconnect, SessionReset,
 };
 use super::frame::{FrameReader, FrameWriter, MessageHeader, Revision, Tag, crc_update};
-use super::output::{Event, Intake};
+use super::output::{Event, Intake, Spares};
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, Message, Time};
 
 #[test]
@@ -228,7 +228,7 @@ fn frames_of_the_vectors_decode_and_messages_encode_to_the_same_bytes() {
             match frame.tag {
                 Tag::Message => {
                     let header = MessageHeader::decode(frame.first()).unwrap();
-                    let mut message = header.into_message();
+                    let mut message = header.into_message(&mut Spares::default());
                     [message.front, message.middle, message.data] = payloads;
                     writer.message(&message.into(), header.seq, header.ack_seq);
                 }
@@ -306,6 +306,7 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
             let mut intake = Intake {
                 events: &mut events,
                 admit: &mut |_| true,
+                spares: &mut Spares::default(),
                 max_events: usize::MAX,
             };
             exchange

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::proto::{Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig};
+use crate::proto::{Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig, Spares};
 use crate::types::{
     EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet, Time, WallTime,
 };
@@ -27,6 +27,7 @@ pub struct End {
     /// Refuse every payload once before admitting it.
     pub refuse: bool,
     refused: Option<u64>,
+    spares: Spares,
     seen: usize,
 }
 
@@ -121,6 +122,7 @@ impl End {
             balance: 0,
             refuse: false,
             refused: None,
+            spares: Spares::default(),
             seen: 0,
         }
     }
@@ -139,6 +141,7 @@ impl End {
             let intake = &mut Intake {
                 events: &mut self.events,
                 admit: &mut admit,
+                spares: &mut self.spares,
                 max_events: usize::MAX,
             };
             match self.protocol.bulk() {
@@ -175,9 +178,9 @@ impl End {
         let mut buffer = Vec::new();
         self.protocol.lend(&mut buffer);
         let mut slices = [IoSlice::new(&[]); 64];
-        let filled = self
-            .protocol
-            .poll_transmit(clock(now), &mut slices[..pipes.slices]);
+        let filled =
+            self.protocol
+                .poll_transmit(clock(now), &mut self.spares, &mut slices[..pipes.slices]);
         assert!(
             slices[..filled].iter().all(|slice| !slice.is_empty()),
             "an empty slice"

@@ -1,6 +1,7 @@
 //! The first segment of a MESSAGE frame.
 
 use crate::proto::codec::{DecodeError, Reader};
+use crate::proto::output::Spares;
 use crate::types::Message;
 
 /// Its length; a MESSAGE with any other is refused.
@@ -52,8 +53,8 @@ impl MessageHeader {
 
     /// A message with these fields and no payload yet.
     #[inline]
-    pub fn into_message(self) -> Box<Message> {
-        let mut message = Box::new(Message::new(self.kind));
+    pub fn into_message(self, spares: &mut Spares) -> Box<Message> {
+        let mut message = spares.take(self.kind);
         message.priority = self.priority;
         message.version = self.version;
         message.compat_version = self.compat_version;
