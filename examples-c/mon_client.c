@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -153,7 +154,10 @@ msgr_msg *mon_ask(const char *addr, uint16_t question, uint16_t wanted) {
     msgr_messenger *messenger = NULL;
     inquiry_init(&inquiry, wanted);
 
+    const char *workers = getenv("MSGR_WORKERS"); /* threads; the library's default without */
     int result = msgr_ctx_create(&ctx);
+    if (result >= 0 && workers != NULL)
+        result = msgr_conf_set(ctx, "ms_async_op_threads", workers);
     if (result >= 0) /* a monitor gets its quorum within a second: do not back off for longer */
         result = msgr_conf_set(ctx, "ms_max_backoff", "1");
     if (result >= 0)

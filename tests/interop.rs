@@ -89,6 +89,12 @@ fn expect_same_map(monitor: &Monitor) {
             );
             assert!(map.contains(monitor.fsid()), "{map}");
             println!("mon_map and ceph mon dump agree: {}", ours.join(", "));
+            for workers in ["1", "2", "8"] {
+                let mut again = example("mon_map");
+                again.env("MSGR_WORKERS", workers).arg(monitor.v2_addr());
+                let map = stdout_of_success("mon_map", &again.output().unwrap());
+                assert_eq!(monitor_lines(&map), ours, "{workers} workers");
+            }
             return;
         }
     }
