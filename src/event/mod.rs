@@ -39,6 +39,6 @@ mod worker;
 
 pub use center::EventCenter;
 pub use registered::{Interest, Readiness, Registered};
-pub use socket::{ConnectedSocket, ServerSocket, SocketOptions};
+pub use socket::{ConnectedSocket, PortSharing, ServerSocket, SocketOptions};
 pub use stack::NetworkStack;
 pub use worker::{Handler, SubmitError, Worker};

@@ -14,10 +14,10 @@ use polling::{Event, PollMode, Poller};
     reason = "Poller::add wants a promise about the source's life"
 )]
 pub(super) fn add(poller: &Poller, source: BorrowedFd<'_>, event: Event) -> io::Result<()> {
-    // SAFETY: the source must be deleted from the poller before it is closed.
-    // `Registered`, the only caller, owns the source and hands it out by shared
-    // reference only, so it is open now; its `drop` deletes it before the source
-    // is dropped; and if it is leaked, the descriptor stays open.
+    // The source must be deleted from the poller before it is closed.
+    // SAFETY: `Registered`, the only caller, owns the source and lends it out by
+    // shared reference only, so it is open now; its `drop` deletes it before the
+    // source is dropped; and if it is leaked, the descriptor stays open.
     unsafe { poller.add_with_mode(source.as_raw_fd(), event, PollMode::Level) }
 }
 

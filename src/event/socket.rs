@@ -20,11 +20,8 @@ pub struct SocketOptions {
     pub rcvbuf: usize,
     /// How many connections may wait to be accepted.
     pub backlog: i32,
-    /// Several listeners share one port, and the kernel spreads what comes in.
-    pub reuse_port: bool,
-    /// The first of those that share: it takes no port that somebody else's
-    /// listeners have, not even one that they share among themselves.
-    pub claim_port: bool,
+    /// Whether a listener shares its port.
+    pub sharing: PortSharing,
 }
 
 impl Default for SocketOptions {
@@ -33,10 +30,22 @@ impl Default for SocketOptions {
             nodelay: true,
             rcvbuf: 0,
             backlog: 512,
-            reuse_port: false,
-            claim_port: false,
+            sharing: PortSharing::Alone,
         }
     }
+}
+
+/// Whether several listeners share one port, among which the kernel spreads
+/// what comes in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PortSharing {
+    /// The port has one listener.
+    Alone,
+    /// The first of several: it takes no port that somebody else's listeners
+    /// have, not even one that they share among themselves.
+    First,
+    /// Joins the first.
+    Further,
 }
 
 /// A listening socket.
@@ -53,12 +62,12 @@ impl ServerSocket {
         }
         // A restarted daemon gets its port back despite connections in TIME_WAIT.
         socket.set_reuse_address(true)?;
-        if options.reuse_port && !options.claim_port {
+        if options.sharing == PortSharing::Further {
             socket.set_reuse_port(true)?;
         }
         socket.bind(&addr.into())?;
-        if options.reuse_port {
-            // One that claims its port lets others in from here on.
+        if options.sharing == PortSharing::First {
+            // The port is ours; from here on it lets others in.
             socket.set_reuse_port(true)?;
         }
         socket.listen(options.backlog)?;

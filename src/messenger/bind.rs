@@ -9,7 +9,7 @@ use super::connection::next_id;
 use super::error::{Error, Result};
 use super::processor::Processor;
 use super::shard::Shard;
-use crate::event::{ServerSocket, SocketOptions, SubmitError, Worker};
+use crate::event::{PortSharing, ServerSocket, SocketOptions, SubmitError, Worker};
 use crate::types::{AddrType, EntityAddr, EntityAddrVec};
 
 /// Listening sockets of one messenger, not accepting yet, and their addresses.
@@ -131,9 +131,13 @@ fn listen(
     let listening = if shared { workers } else { &workers[..1] };
     let mut got = at;
     for (index, worker) in listening.iter().enumerate() {
+        let sharing = match (shared, index) {
+            (false, _) => PortSharing::Alone,
+            (true, 0) => PortSharing::First,
+            (true, _) => PortSharing::Further,
+        };
         let options = SocketOptions {
-            reuse_port: shared,
-            claim_port: index == 0,
+            sharing,
             ..messenger.socket_options().clone()
         };
         match listen_in(worker, messenger, got, &options) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::conf::Conf;
 use super::error::{Error, Result};
-use crate::event::SocketOptions;
+use crate::event::{PortSharing, SocketOptions};
 use crate::proto::{ConMode, ConnectionModes};
 
 /// What a messenger took from its context's configuration.
@@ -43,8 +43,7 @@ impl Options {
                 nodelay: conf.switch("ms_tcp_nodelay"),
                 rcvbuf: usize::try_from(conf.number("ms_tcp_rcvbuf")).unwrap_or(0),
                 backlog: i32::try_from(conf.number("ms_tcp_listen_backlog")).unwrap_or(i32::MAX),
-                reuse_port: false,
-                claim_port: false,
+                sharing: PortSharing::Alone,
             },
             ports: PortRange {
                 min: port(conf, "ms_bind_port_min")?,

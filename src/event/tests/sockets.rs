@@ -6,7 +6,9 @@ use rustix::io::{Errno, FdFlags, fcntl_getfd};
 use socket2::SockRef;
 
 use super::{Probe, Rig, Seen, await_ready, rig};
-use crate::event::{ConnectedSocket, EventCenter, Interest, ServerSocket, SocketOptions, os};
+use crate::event::{
+    ConnectedSocket, EventCenter, Interest, PortSharing, ServerSocket, SocketOptions, os,
+};
 
 fn options() -> SocketOptions {
     SocketOptions::default()
@@ -103,12 +105,13 @@ fn listeners_of_two_workers_share_a_port() {
     const CLIENTS: usize = 64;
     let rig = rig(2);
     assert!(rig.stack.supports_local_listen_table());
-    let shared = SocketOptions {
-        reuse_port: true,
+    let sharing = |sharing| SocketOptions {
+        sharing,
         ..options()
     };
-    let bound = listen(&rig, 0, v4(), shared.clone());
-    assert_eq!(listen(&rig, 1, bound, shared), bound);
+    let bound = listen(&rig, 0, v4(), sharing(PortSharing::First));
+    let further = listen(&rig, 1, bound, sharing(PortSharing::Further));
+    assert_eq!(further, bound);
     let clients: Vec<_> = (0..CLIENTS).map(|_| connect(bound)).collect();
     let mut accepted = [0; 2];
     for seen in rig.seen.iter().take(CLIENTS) {
