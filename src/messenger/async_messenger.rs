@@ -194,7 +194,13 @@ impl AsyncMessenger {
     pub(crate) fn forget(&self, con: &Connection) {
         if con.kind() == Kind::Dialled {
             let mut dialled = lock(&self.dialled);
-            dialled.retain(|_, known| known.id() != con.id());
+            // Another may stand in its place by now.
+            if dialled
+                .get(con.asked_for())
+                .is_some_and(|known| known.id() == con.id())
+            {
+                dialled.remove(con.asked_for());
+            }
         }
         self.put_throttle(self.dispatch_queue.discard(con));
     }

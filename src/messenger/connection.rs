@@ -26,6 +26,8 @@ pub struct Connection {
     messenger: Arc<AsyncMessenger>,
     worker: Worker<Shard>,
     kind: Kind,
+    /// As asked for when it was made; the peer may call itself otherwise.
+    asked_for: EntityAddrVec,
     peer_type: AtomicU8,
     state: AtomicU8,
     peer: Mutex<PeerFacts>,
@@ -84,6 +86,7 @@ impl Connection {
             messenger: Arc::clone(messenger),
             worker: worker.clone(),
             kind,
+            asked_for: addrs.clone(),
             peer_type: AtomicU8::new(peer_type.0),
             state: AtomicU8::new(state),
             peer: Mutex::new(PeerFacts {
@@ -264,6 +267,11 @@ impl Connection {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The addresses it is known by in the table of dialled connections.
+    pub(crate) fn asked_for(&self) -> &EntityAddrVec {
+        &self.asked_for
     }
 
     pub(crate) fn kind(&self) -> Kind {
