@@ -73,6 +73,36 @@ impl EntityAddr {
         self.socket.map_or(0, |socket| socket.port())
     }
 
+    /// The bytes by which two processes that dial each other are told apart:
+    /// type, nonce, then the socket address as a little-endian host keeps it.
+    /// The nonce stands before port and IP.
+    pub fn memory_image(&self) -> [u8; 36] {
+        let mut image = [0; 36];
+        image[..4].copy_from_slice(&self.kind.code().to_le_bytes());
+        image[4..8].copy_from_slice(&self.nonce.to_le_bytes());
+        match self.socket {
+            None => {}
+            Some(SocketAddr::V4(v4)) => {
+                image[8] = 2;
+                image[10..12].copy_from_slice(&v4.port().to_be_bytes());
+                image[12..16].copy_from_slice(&v4.ip().octets());
+            }
+            Some(SocketAddr::V6(v6)) => {
+                image[8] = 10;
+                image[10..12].copy_from_slice(&v6.port().to_be_bytes());
+                image[12..16].copy_from_slice(&v6.flowinfo().to_le_bytes());
+                image[16..32].copy_from_slice(&v6.ip().octets());
+                image[32..].copy_from_slice(&v6.scope_id().to_le_bytes());
+            }
+        }
+        image
+    }
+
+    /// True if somebody can be dialled there.
+    pub fn is_dialable(&self) -> bool {
+        self.kind == AddrType::Msgr2 && !self.is_blank_ip() && self.port() != 0
+    }
+
     /// True while the IP is unknown: no socket address, or the wildcard.
     pub fn is_blank_ip(&self) -> bool {
         self.socket

@@ -8,6 +8,7 @@ mod message;
 mod name;
 mod payload;
 mod policy;
+mod random;
 mod time;
 
 pub use addr::{AddrType, EntityAddr, EntityAddrVec, ParseAddrError};
@@ -15,4 +16,5 @@ pub use message::{Message, PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW};
 pub use name::{AuthName, EntityName, EntityType, ParseNameError};
 pub use payload::Payload;
 pub use policy::{Policy, PolicySet};
+pub use random::Random;
 pub use time::{Time, WallTime};
