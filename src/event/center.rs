@@ -81,6 +81,10 @@ impl EventCenter {
         self.wall.set(None);
     }
 
+    pub(super) fn driver(&self) -> &Arc<EventDriver> {
+        &self.driver
+    }
+
     pub(super) fn timers(&mut self) -> &mut Timers {
         &mut self.timers
     }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use super::center::EventCenter;
 use super::driver::EventDriver;
 
 /// Names a source or a timer of one worker. The handler chooses it.
@@ -106,6 +107,20 @@ impl<S: AsFd> Registered<S> {
         }
         self.interest = interest;
         Ok(())
+    }
+
+    /// Watches the source under another key, perhaps of another worker: the one
+    /// that `center` belongs to, and which calls.
+    pub fn move_to(
+        &mut self,
+        key: Key,
+        center: &EventCenter,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.set_interest(Interest::NONE)?;
+        self.driver = Arc::clone(center.driver());
+        self.key = key;
+        self.set_interest(interest)
     }
 
     /// What the source is watched for.

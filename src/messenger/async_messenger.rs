@@ -1,7 +1,6 @@
 //! What lies behind a messenger: everything that connections, workers and the
 //! dispatch thread share of it.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
@@ -12,12 +11,13 @@ use super::error::{Error, Result};
 use super::external::External;
 use super::lifecycle::Lifecycle;
 use super::options::Options;
+use super::registry::Registry;
 use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
-use crate::proto::ProtocolConfig;
+use crate::proto::{Initiator, ProtocolConfig};
 use crate::types::{
-    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet,
+    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet, Random,
 };
 
 /// The inner messenger (the part of Ceph's `AsyncMessenger` that its
@@ -38,9 +38,11 @@ pub(crate) struct AsyncMessenger {
     myaddrs: RwLock<EntityAddrVec>,
     dispatchers: DispatcherChain,
     dispatch_queue: DispatchQueue,
-    throttle: Throttle<ConnectionRef>,
-    /// Dialled connections by their peer, so that a peer is dialled once.
-    dialled: Mutex<HashMap<EntityAddrVec, ConnectionRef>>,
+    /// Who waits for it, and for the how manieth time.
+    throttle: Throttle<(ConnectionRef, u64)>,
+    registry: Registry,
+    /// Seeds of its connections.
+    seeds: Mutex<Random>,
     loopback: Mutex<Option<ConnectionRef>>,
     /// Where its processors live: worker and key.
     processors: Mutex<Vec<(Worker<Shard>, u64)>>,
@@ -70,7 +72,8 @@ impl AsyncMessenger {
             config: OnceLock::new(),
             myaddrs: RwLock::new(blank.into()),
             dispatchers: DispatcherChain::new(),
-            dialled: Mutex::default(),
+            registry: Registry::default(),
+            seeds: Mutex::new(Random::new(seed())),
             loopback: Mutex::default(),
             processors: Mutex::default(),
         })
@@ -102,6 +105,9 @@ impl AsyncMessenger {
             Arc::new(ProtocolConfig {
                 ready_timeout: options.ready_timeout,
                 idle_timeout: options.idle_timeout,
+                progress_timeout: options.progress_timeout,
+                keepalive_interval: options.keepalive_interval,
+                keepalive_timeout: options.keepalive_timeout,
                 initial_backoff: options.initial_backoff,
                 max_backoff: options.max_backoff,
                 crc_data: options.crc_data,
@@ -148,23 +154,18 @@ impl AsyncMessenger {
         if self.is_me(addrs) {
             return Ok(self.loopback_connection());
         }
-        let mut dialled = lock(&self.dialled);
-        // Asked under the lock that shutdown takes to empty the table: a
-        // connection is either refused here or found there.
-        self.lifecycle.check_started()?;
-        if let Some(known) = dialled.get(addrs) {
-            if !known.is_closed() {
-                return Ok(Arc::clone(known));
-            }
-        }
-        let worker = self.stack.least_loaded();
-        worker.acquire();
-        let con = Connection::new(self, worker, Kind::Dialled, peer_type, addrs.clone());
-        dialled.insert(addrs.clone(), Arc::clone(&con));
-        // Still under the lock: whoever finds it in the table may send at once,
-        // and the worker drops messages of a connection it has not heard of.
-        worker.dispatch_event_external(External::Connect(Arc::clone(&con)));
-        Ok(con)
+        self.registry.get_or_make(addrs, || {
+            // Asked under the lock that shutdown takes to empty the registry: a
+            // connection is either refused here or found there.
+            self.lifecycle.check_started()?;
+            let worker = self.stack.least_loaded();
+            worker.acquire();
+            let con = Connection::new(self, worker, Kind::Dialled, peer_type, addrs.clone());
+            // Still under the lock: whoever finds it may send at once, and the
+            // worker drops messages of a connection it has not heard of.
+            worker.dispatch_event_external(External::Connect(Arc::clone(&con)));
+            Ok(con)
+        })
     }
 
     /// This messenger's connection to itself.
@@ -189,20 +190,21 @@ impl AsyncMessenger {
         con
     }
 
-    /// Takes a connection that has ended out of the table, and drops what of
+    /// Takes a connection that has ended out of the registry, and drops what of
     /// it waits for dispatch.
     pub(crate) fn forget(&self, con: &Connection) {
-        if con.kind() == Kind::Dialled {
-            let mut dialled = lock(&self.dialled);
-            // Another may stand in its place by now.
-            if dialled
-                .get(con.asked_for())
-                .is_some_and(|known| known.id() == con.id())
-            {
-                dialled.remove(con.asked_for());
-            }
-        }
+        self.registry.remove(con);
+        self.discard(con);
+    }
+
+    /// Drops the messages of that connection that wait for dispatch.
+    pub(crate) fn discard(&self, con: &Connection) {
         self.put_throttle(self.dispatch_queue.discard(con));
+    }
+
+    /// What a new connection draws its cookies and pauses from.
+    pub(crate) fn seed(&self) -> u64 {
+        lock(&self.seeds).next()
     }
 
     /// The worker for a connection accepted on `here`, counted already.
@@ -241,13 +243,14 @@ impl AsyncMessenger {
         }
     }
 
-    /// Tells that a connection is up: at once, and in its turn.
-    pub(crate) fn connected(&self, con: &ConnectionRef) {
+    /// Tells that a connection is up, for the first time or again, by a link that
+    /// so-and-so dialled: at once, and in its turn.
+    pub(crate) fn connected(&self, con: &ConnectionRef, by: Initiator) {
         if self.is_shut_down() {
             return;
         }
         let chain = self.dispatchers.snapshot();
-        if con.kind() == Kind::Dialled {
+        if by == Initiator::Us {
             dispatcher::tell(&chain, "handle_fast_connect", |to| {
                 to.handle_fast_connect(con)
             });
@@ -262,9 +265,9 @@ impl AsyncMessenger {
 
     /// Returns payload bytes and lets the connections that wait for them read on.
     pub(crate) fn put_throttle(&self, bytes: u64) {
-        self.throttle.put(bytes, |con, bytes| {
+        self.throttle.put(bytes, |(con, wait), bytes| {
             let worker = con.worker().clone();
-            worker.dispatch_event_external(External::Admitted(con, bytes));
+            worker.dispatch_event_external(External::Admitted(con, wait, bytes));
         });
     }
 
@@ -273,9 +276,10 @@ impl AsyncMessenger {
         self.throttle.take(bytes);
     }
 
-    /// Takes payload bytes for a connection, or queues it for them.
-    pub(crate) fn admit(&self, con: &ConnectionRef, bytes: u64) -> bool {
-        self.throttle.get_or_wait(bytes, || Arc::clone(con))
+    /// Takes payload bytes for a connection, or queues it for them; `wait` comes
+    /// back with them.
+    pub(crate) fn admit(&self, con: &ConnectionRef, wait: u64, bytes: u64) -> bool {
+        self.throttle.get_or_wait(bytes, || (Arc::clone(con), wait))
     }
 
     // ---- the end
@@ -286,10 +290,10 @@ impl AsyncMessenger {
             return;
         }
         let dropped = self.dispatch_queue.stop();
-        let dialled = std::mem::take(&mut *lock(&self.dialled));
+        let registered = self.registry.take_all();
         // It refers back to this messenger, and nobody may ever wait.
         let loopback = lock(&self.loopback).take();
-        let known = dialled.values().chain(&loopback);
+        let known = registered.iter().chain(&loopback);
         for con in known {
             con.close();
         }
@@ -302,7 +306,7 @@ impl AsyncMessenger {
         self.put_throttle(dropped);
         // With them may go data of the application's, whose destructors are its
         // code: they run last, and unlocked.
-        drop((dialled, loopback));
+        drop((registered, loopback));
     }
 
     /// Waits until shutdown was asked for and everything of this messenger has
@@ -351,6 +355,10 @@ impl AsyncMessenger {
         self.options.local_listen_table && self.stack.supports_local_listen_table()
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
     }
@@ -379,6 +387,12 @@ impl AsyncMessenger {
         let mine = self.myaddrs.read().unwrap_or_else(PoisonError::into_inner);
         *mine == *addrs || matches!(addrs.0.as_slice(), [one] if mine.0.contains(one))
     }
+}
+
+/// Different in every process and for every messenger.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -77,6 +77,11 @@ const OPTIONS: &[OptionRow] = &[
     OptionRow("ms_connection_ready_timeout", Seconds, Messenger, "10"),
     OptionRow("ms_connection_idle_timeout", Seconds, Messenger, "900"),
     OptionRow("ms_learn_addr_from_peer", Bool, Messenger, "true"),
+    // Not in Ceph: it leaves a peer that is there and takes nothing to the idle
+    // timeout, and a silent one to the application.
+    OptionRow("ms_connection_progress_timeout", Seconds, Messenger, "120"),
+    OptionRow("ms_connection_keepalive_interval", Seconds, Messenger, "0"),
+    OptionRow("ms_connection_keepalive_timeout", Seconds, Messenger, "10"),
     // integrity and debugging
     OptionRow("ms_crc_data", Bool, Messenger, "true"),
     OptionRow("ms_crc_header", Bool, Ignored, "true"),

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::async_messenger::AsyncMessenger;
 use super::error::{Error, Result};
@@ -26,11 +26,16 @@ pub struct Connection {
     messenger: Arc<AsyncMessenger>,
     worker: Worker<Shard>,
     kind: Kind,
-    /// As asked for when it was made; the peer may call itself otherwise.
-    asked_for: EntityAddrVec,
+    /// Under which addresses it stands in the registry, if it does: as asked
+    /// for, or as the peer calls itself.
+    registered_as: OnceLock<EntityAddrVec>,
     peer_type: AtomicU8,
     state: AtomicU8,
     peer: Mutex<PeerFacts>,
+    /// Payload bytes that were ever sent on it.
+    accepted: AtomicU64,
+    /// Those of them that the library has let go of.
+    released: AtomicU64,
     priv_data: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -86,7 +91,7 @@ impl Connection {
             messenger: Arc::clone(messenger),
             worker: worker.clone(),
             kind,
-            asked_for: addrs.clone(),
+            registered_as: OnceLock::new(),
             peer_type: AtomicU8::new(peer_type.0),
             state: AtomicU8::new(state),
             peer: Mutex::new(PeerFacts {
@@ -94,6 +99,8 @@ impl Connection {
                 addrs,
                 ..PeerFacts::default()
             }),
+            accepted: AtomicU64::new(0),
+            released: AtomicU64::new(0),
             priv_data: Mutex::new(None),
         })
     }
@@ -116,7 +123,8 @@ impl Connection {
             });
         }
         let max = self.messenger.config().max_message;
-        if message.payload_len() as u64 > max {
+        let bytes = message.payload_len() as u64;
+        if bytes > max {
             return Err(Error::new(
                 libc::EMSGSIZE,
                 format!("a message may carry {max} bytes at most"),
@@ -131,6 +139,7 @@ impl Connection {
                 true => Outgoing::with_crcs(message),
                 false => message.into(),
             };
+            self.accepted.fetch_add(bytes, Ordering::Relaxed);
             External::Send(self.id, outgoing)
         };
         self.worker.dispatch_event_external(event);
@@ -169,7 +178,32 @@ impl Connection {
             .dispatch_event_external(External::MarkDown(self.id));
     }
 
-    /// True once the handshake is done and until the connection ends.
+    /// From now on a fault ends the connection with a reset, as that of a lossy
+    /// one, whatever its policy was (Ceph's `mark_disposable`).
+    pub fn mark_disposable(&self) {
+        if self.kind != Kind::Loopback && !self.is_closed() {
+            self.worker
+                .dispatch_event_external(External::MarkDisposable(self.id));
+        }
+    }
+
+    /// Payload bytes of messages that were sent on it and that the library still
+    /// keeps: not written yet, or, on a lossless connection, not acknowledged.
+    /// Sending has no limit of its own; this is for those who want one.
+    pub fn queued_bytes(&self) -> u64 {
+        if self.is_closed() {
+            return 0;
+        }
+        // Released first: what comes between makes the answer too large, never
+        // negative.
+        let released = self.released.load(Ordering::Acquire);
+        self.accepted
+            .load(Ordering::Relaxed)
+            .saturating_sub(released)
+    }
+
+    /// True while a link is up: from the end of a handshake to the loss of the
+    /// link.
     pub fn is_connected(&self) -> bool {
         self.state.load(Ordering::Acquire) == OPEN
     }
@@ -234,13 +268,18 @@ impl Connection {
         facts.addrs = peer.addrs;
         facts.features = peer.features;
         drop(facts);
+        self.reopen()
+    }
+
+    /// Marks it open again; false if it was closed meanwhile.
+    pub(crate) fn reopen(&self) -> bool {
         let opened =
             self.state
                 .compare_exchange(CONNECTING, OPEN, Ordering::AcqRel, Ordering::Acquire);
         opened.is_ok()
     }
 
-    /// Marks it lost but not given up: it is being dialled again.
+    /// Marks it without a link but not given up.
     pub(crate) fn lose(&self) {
         // Fails if it is closed, which stays.
         let _ = self
@@ -269,13 +308,24 @@ impl Connection {
         self.id
     }
 
-    /// The addresses it is known by in the table of dialled connections.
-    pub(crate) fn asked_for(&self) -> &EntityAddrVec {
-        &self.asked_for
+    /// Counts payload bytes that are no longer kept. For its worker only, so
+    /// that no other thread writes the number.
+    pub(crate) fn note_released(&self, bytes: u64) {
+        if bytes > 0 {
+            let before = self.released.load(Ordering::Relaxed);
+            self.released.store(before + bytes, Ordering::Release);
+        }
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
+    /// The addresses under which it stands in the registry.
+    pub(crate) fn registered_as(&self) -> Option<&EntityAddrVec> {
+        self.registered_as.get()
+    }
+
+    /// It is about to stand there.
+    pub(crate) fn set_registered_as(&self, peer: &EntityAddrVec) {
+        // A connection is registered once, by whoever made it.
+        let _ = self.registered_as.set(peer.clone());
     }
 
     pub(crate) fn messenger(&self) -> &Arc<AsyncMessenger> {

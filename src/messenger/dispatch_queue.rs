@@ -20,6 +20,8 @@ pub(crate) enum Item {
     Accept,
     /// The connection is gone.
     Reset,
+    /// The peer has lost its side of the session.
+    RemoteReset,
     /// The peer's host refused.
     Refused,
 }
@@ -82,9 +84,18 @@ impl DispatchQueue {
         self.push(PRIO_HIGHEST, 0, con, event);
     }
 
-    /// Drops what that connection has waiting; returns the payload bytes.
+    /// Drops the messages that wait of that connection; returns their payload
+    /// bytes. What happened to it stays to be told.
     pub(crate) fn discard(&self, con: &Connection) -> u64 {
-        let dropped = self.lock().queue.remove_class(con.id());
+        let mut state = self.lock();
+        let removed = state.queue.remove_class(con.id());
+        let (dropped, events): (Vec<_>, Vec<_>) = removed
+            .into_iter()
+            .partition(|(_, item)| matches!(item, Item::Message(_)));
+        for event in events {
+            state.queue.push(PRIO_HIGHEST, con.id(), 0, event);
+        }
+        drop(state);
         dropped.iter().map(|(_, item)| item.cost()).sum()
     }
 
@@ -211,6 +222,9 @@ fn deliver(messenger: &AsyncMessenger, con: &ConnectionRef, item: Item) {
         Item::Reset if con.is_marked_down() => {}
         Item::Reset => dispatcher::ask(&chain, "handle_reset", |to| to.handle_reset(con)),
         _ if gone => {}
+        Item::RemoteReset => dispatcher::tell(&chain, "handle_remote_reset", |to| {
+            to.handle_remote_reset(con);
+        }),
         Item::Connect => dispatcher::tell(&chain, "handle_connect", |to| to.handle_connect(con)),
         Item::Accept => dispatcher::tell(&chain, "handle_accept", |to| to.handle_accept(con)),
         Item::Refused => dispatcher::ask(&chain, "handle_refused", |to| to.handle_refused(con)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::async_messenger::AsyncMessenger;
 use super::connection::ConnectionRef;
+use super::link::Link;
 use crate::event::ConnectedSocket;
 use crate::proto::Outgoing;
 use crate::types::Message;
@@ -23,8 +24,16 @@ pub(crate) enum External {
     Keepalive(u64),
     /// The connection was marked down.
     MarkDown(u64),
-    /// Payload bytes that the connection waited for are taken on its behalf.
-    Admitted(ConnectionRef, u64),
+    /// The connection was marked disposable.
+    MarkDisposable(u64),
+    /// A half-done handshake of another worker, whose dialler asks for a session
+    /// that lives here.
+    Adopt(Box<Link>),
+    /// Look again for the session that the dialler of that connection asks for.
+    Resolve(u64),
+    /// Payload bytes that the connection waited for are taken on its behalf. The
+    /// number tells for which wait.
+    Admitted(ConnectionRef, u64, u64),
     /// The processor of that key may accept.
     Accept(u64),
     /// Drop everything of that messenger.

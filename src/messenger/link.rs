@@ -8,8 +8,8 @@ use super::connection::ConnectionRef;
 use super::dispatch_queue::Item;
 use super::dispatcher::Chain;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
-use crate::proto::{Clock, Event, Fault, Intake, LinkDown, Outgoing, Protocol, Spares};
-use crate::types::{EntityAddr, Time};
+use crate::proto::{Clock, Event, Fault, Intake, LinkDown, Outgoing, Protocol, Spares, Verdict};
+use crate::types::{EntityAddr, EntityAddrVec, Time};
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
 /// take thousands of small frames by one system call.
@@ -61,9 +61,14 @@ pub(crate) struct Link {
     /// Payload bytes of messages that were dispatched at once, to be returned
     /// together.
     dispatched: u64,
+    /// Counts its waits for payload budget, so that what was granted to one that
+    /// is over is known from what is granted to the next.
+    wait: u64,
     /// When the event center will call, at the latest.
     armed: Option<Time>,
     over: bool,
+    /// Its dialler asks for a session.
+    asks: bool,
     /// Bytes in `held` could be parsed, but replies were to leave first.
     paused: bool,
     /// Stands in the worker's list of links to flush.
@@ -90,6 +95,7 @@ impl Link {
             messenger.myaddrs(),
             con.peer_type(),
             con.peer_addrs(),
+            messenger.seed(),
         );
         Self::new(con, protocol)
     }
@@ -103,7 +109,8 @@ impl Link {
     ) -> io::Result<Self> {
         let messenger = con.messenger();
         let config = Arc::clone(messenger.config());
-        let protocol = Protocol::accept(config, messenger.myaddrs(), from, center.now());
+        let (local, seed) = (messenger.myaddrs(), messenger.seed());
+        let protocol = Protocol::accept(config, local, from, seed, center.now());
         let mut link = Self::new(con, protocol);
         link.socket = Some(center.register(link.con.id(), socket, Interest::READ)?);
         Ok(link)
@@ -119,8 +126,10 @@ impl Link {
             blocked: false,
             held: Vec::new(),
             dispatched: 0,
+            wait: 0,
             armed: None,
             over: false,
+            asks: false,
             paused: false,
             dirty: false,
         }
@@ -166,10 +175,24 @@ impl Link {
         self.settle(scratch, center);
     }
 
-    /// The bytes it waited for are its own now.
-    pub(crate) fn admitted(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
-        self.protocol.handle_admitted();
-        self.resume(scratch, center);
+    pub(crate) fn mark_disposable(&mut self) {
+        self.protocol.mark_disposable();
+    }
+
+    /// Bytes that it waited for are its own now, if that wait is not over.
+    pub(crate) fn admitted(
+        &mut self,
+        wait: u64,
+        bytes: u64,
+        scratch: &mut Scratch,
+        center: &mut EventCenter,
+    ) {
+        if wait == self.wait && self.protocol.is_waiting_for_admission() {
+            self.protocol.handle_admitted();
+            self.resume(scratch, center);
+        } else {
+            self.con.messenger().put_throttle(bytes);
+        }
     }
 
     /// Parses what is held.
@@ -205,6 +228,7 @@ impl Link {
             return Flushed::Done;
         }
         let Some(socket) = &self.socket else {
+            self.wake(scratch, center);
             return Flushed::Done;
         };
         let clock = clock(center);
@@ -241,6 +265,7 @@ impl Link {
             }
         }
         self.protocol.reclaim(&mut scratch.encode);
+        self.con.note_released(self.protocol.take_released());
         match result {
             Ok(flushed) => {
                 self.update_interest(scratch, center);
@@ -251,6 +276,116 @@ impl Link {
                 Flushed::Done
             }
         }
+    }
+
+    /// Dials if it rested and now has something to send.
+    fn wake(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.protocol.wake(center.now(), &mut scratch.events);
+        self.settle(scratch, center);
+    }
+
+    // ---- a dialler asks for a session
+
+    /// True once after its dialler has asked.
+    pub(crate) fn take_asks(&mut self) -> bool {
+        std::mem::take(&mut self.asks)
+    }
+
+    /// The addresses of a dialler that waits for an answer.
+    pub(crate) fn asked(&self) -> Option<&EntityAddrVec> {
+        self.protocol.asked()
+    }
+
+    /// What becomes of the dialler's request.
+    pub(crate) fn meet(&self, existing: Option<&Self>) -> Verdict {
+        self.protocol.meet(existing.map(|link| &link.protocol))
+    }
+
+    /// Gives the dialler a session of its own.
+    pub(crate) fn grant(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.protocol.grant(center.now(), &mut scratch.events);
+        self.settle(scratch, center);
+        self.resume(scratch, center);
+    }
+
+    /// Answers that it cannot be.
+    pub(crate) fn refuse(
+        &mut self,
+        verdict: Verdict,
+        scratch: &mut Scratch,
+        center: &mut EventCenter,
+    ) {
+        self.protocol.refuse(verdict);
+        self.resume(scratch, center);
+    }
+
+    /// Its own attempt shall survive, not that of the peer.
+    pub(crate) fn insist(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.protocol.insist(center.now(), &mut scratch.events);
+        self.settle(scratch, center);
+    }
+
+    /// Goes on over the socket of `incoming`, of whose connection nobody knew.
+    pub(crate) fn take_over(
+        &mut self,
+        mut incoming: Box<Self>,
+        reset: bool,
+        scratch: &mut Scratch,
+        center: &mut EventCenter,
+    ) {
+        self.close_socket();
+        let now = center.now();
+        self.protocol
+            .take_over(&mut incoming.protocol, reset, now, &mut scratch.events);
+        self.held = std::mem::take(&mut incoming.held);
+        let socket = incoming.socket.take();
+        incoming.con.close();
+        drop(incoming);
+        match socket.map(|socket| self.move_here(socket, center)) {
+            Some(Ok(())) => {
+                self.settle(scratch, center);
+                self.resume(scratch, center);
+            }
+            Some(Err(error)) => self.lost(down(&error), scratch, center),
+            None => self.lost(LinkDown::Eof, scratch, center),
+        }
+    }
+
+    /// Leaves its worker, before it is sent to another.
+    pub(crate) fn detach(&mut self, center: &mut EventCenter) -> io::Result<()> {
+        center.disarm(self.con.id());
+        (self.armed, self.dirty, self.paused) = (None, false, false);
+        match &mut self.socket {
+            Some(socket) => socket.set_interest(Interest::NONE),
+            None => Ok(()),
+        }
+    }
+
+    /// Arrives at the worker of `con`, which takes the place of the connection
+    /// that it had and of which nobody knew.
+    pub(crate) fn attach(
+        &mut self,
+        con: ConnectionRef,
+        center: &mut EventCenter,
+    ) -> io::Result<()> {
+        let former = std::mem::replace(&mut self.con, con);
+        former.close();
+        former.worker().release();
+        self.blocked = false;
+        match self.socket.take() {
+            Some(socket) => self.move_here(socket, center),
+            None => Ok(()),
+        }
+    }
+
+    fn move_here(
+        &mut self,
+        mut socket: Registered<ConnectedSocket>,
+        center: &mut EventCenter,
+    ) -> io::Result<()> {
+        let moved = socket.move_to(self.con.id(), center, Interest::READ);
+        self.socket = Some(socket);
+        moved
     }
 
     // ---- facts
@@ -270,7 +405,10 @@ impl Link {
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
-        self.socket.is_some() && !self.blocked && self.protocol.has_unsent()
+        match self.socket {
+            Some(_) => !self.blocked && self.protocol.has_unsent(),
+            None => self.protocol.wants_link(),
+        }
     }
 
     // ---- inner workings
@@ -297,7 +435,7 @@ impl Link {
     /// act on it.
     fn fill(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
         let mut read = 0;
-        while read < TURN_BYTES && !self.paused && !self.protocol.is_waiting_for_admission() {
+        while read < TURN_BYTES && !self.paused && self.reads() {
             let Some(socket) = &self.socket else { return };
             let (got, room) = match self.protocol.bulk() {
                 Some(bulk) => {
@@ -386,11 +524,14 @@ impl Link {
         spares: &mut Spares,
         look: impl FnOnce(&mut Protocol, &mut Intake<'_>) -> R,
     ) -> R {
-        let con = &self.con;
+        let (con, wait) = (&self.con, &mut self.wait);
         let mut intake = Intake {
             events,
             spares,
-            admit: &mut |bytes| con.messenger().admit(con, bytes),
+            admit: &mut |bytes| {
+                *wait += 1;
+                con.messenger().admit(con, *wait, bytes)
+            },
             max_events: DELIVERED_AT_ONCE,
         };
         look(&mut self.protocol, &mut intake)
@@ -439,10 +580,22 @@ impl Link {
                     messenger.learned_addr(socket.ip());
                 }
             }
-            Event::Open(peer) => {
+            Event::Open(peer, by) => {
                 if self.con.open(peer) {
-                    messenger.connected(&self.con);
+                    messenger.connected(&self.con, by);
                 }
+            }
+            Event::Resumed(by) => {
+                if self.con.reopen() {
+                    messenger.connected(&self.con, by);
+                }
+            }
+            Event::Asked => self.asks = true,
+            Event::RemoteReset => {
+                messenger.discard(&self.con);
+                messenger
+                    .dispatch_queue()
+                    .enqueue_event(&self.con, Item::RemoteReset);
             }
             Event::KeepaliveAck(stamp) => self.con.note_keepalive_ack(stamp),
             Event::Refused => messenger
@@ -493,7 +646,7 @@ impl Link {
     }
 
     /// The connection is over; the shard drops the link.
-    fn end(&mut self, reset: bool) {
+    pub(crate) fn end(&mut self, reset: bool) {
         self.over = true;
         let known = self.con.close();
         let messenger = self.con.messenger();
@@ -511,15 +664,21 @@ impl Link {
     fn return_budget(&mut self) {
         let bytes = std::mem::take(&mut self.dispatched) + self.protocol.take_unused_admission();
         self.con.messenger().put_throttle(bytes);
+        self.con.note_released(self.protocol.take_released());
     }
 
-    /// Reads unless it waits for admission; asks for writability only while the
-    /// socket is full.
+    /// Not while it waits for admission, or its dialler for an answer: what comes
+    /// then stays in the kernel.
+    fn reads(&self) -> bool {
+        !self.protocol.is_waiting_for_admission() && self.protocol.asked().is_none()
+    }
+
+    /// Reads if it may; asks for writability only while the socket is full.
     fn update_interest(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        let reads = self.reads();
         let Some(socket) = &mut self.socket else {
             return;
         };
-        let reads = !self.protocol.is_waiting_for_admission();
         let writes = self.blocked || self.dialling;
         let interest = match (reads && !self.dialling, writes) {
             (true, true) => Interest::READ_WRITE,

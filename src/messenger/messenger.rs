@@ -60,10 +60,8 @@ impl Messenger {
     /// Sets the policy for peers without one of their own.
     ///
     /// # Errors
-    /// `EBUSY` after bind or start, `EOPNOTSUPP` for a policy that this version
-    /// does not keep: only lossy ones that register nothing are served yet.
+    /// `EBUSY` after bind or start.
     pub fn set_default_policy(&self, policy: Policy) -> Result<()> {
-        check_policy(&policy)?;
         self.inner
             .change_policies(|policies| policies.set_default(policy))
     }
@@ -74,7 +72,6 @@ impl Messenger {
     /// As [`Messenger::set_default_policy`]; `EINVAL` for no entity type.
     pub fn set_policy(&self, peer_type: EntityType, policy: Policy) -> Result<()> {
         check_peer_type(peer_type)?;
-        check_policy(&policy)?;
         self.inner
             .change_policies(|policies| policies.set(peer_type, policy))
     }
@@ -250,22 +247,4 @@ fn check_peer_type(peer_type: EntityType) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(format!("{} is no entity type", peer_type.0)))
-}
-
-/// Sessions that outlive a connection, and registered servers, are not served
-/// yet; saying so here is better than losing what they promise.
-fn check_policy(policy: &Policy) -> Result<()> {
-    if !policy.lossy || policy.standby || policy.resetcheck {
-        return Err(Error::new(
-            libc::EOPNOTSUPP,
-            "this version serves lossy policies only",
-        ));
-    }
-    if policy.server && policy.register {
-        return Err(Error::new(
-            libc::EOPNOTSUPP,
-            "this version does not register accepted connections",
-        ));
-    }
-    Ok(())
 }

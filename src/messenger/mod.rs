@@ -26,6 +26,7 @@ mod messenger;
 mod options;
 mod prioritized_queue;
 mod processor;
+mod registry;
 mod shard;
 mod throttle;
 

@@ -17,6 +17,9 @@ pub(crate) struct Options {
     pub(crate) modes: ConnectionModes,
     pub(crate) ready_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    pub(crate) progress_timeout: Duration,
+    pub(crate) keepalive_interval: Duration,
+    pub(crate) keepalive_timeout: Duration,
     pub(crate) initial_backoff: Duration,
     pub(crate) max_backoff: Duration,
     pub(crate) crc_data: bool,
@@ -55,6 +58,9 @@ impl Options {
             modes: modes(conf)?,
             ready_timeout: conf.seconds("ms_connection_ready_timeout"),
             idle_timeout: conf.seconds("ms_connection_idle_timeout"),
+            progress_timeout: conf.seconds("ms_connection_progress_timeout"),
+            keepalive_interval: conf.seconds("ms_connection_keepalive_interval"),
+            keepalive_timeout: conf.seconds("ms_connection_keepalive_timeout"),
             // Without any pause a refused dialler would keep its worker busy.
             initial_backoff: conf
                 .seconds("ms_initial_backoff")

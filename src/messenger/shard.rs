@@ -11,7 +11,7 @@ use super::external::External;
 use super::link::{Flushed, Link, Scratch};
 use super::processor::Processor;
 use crate::event::{ConnectedSocket, EventCenter, Handler, Readiness, Worker};
-use crate::proto::Outgoing;
+use crate::proto::{Outgoing, Verdict};
 use crate::types::{EntityAddr, EntityType, Message};
 
 /// What one worker owns: its links and listening sockets.
@@ -110,14 +110,132 @@ impl Shard {
         messenger.put_throttle(done);
     }
 
-    fn admitted(&mut self, con: &ConnectionRef, bytes: u64, center: &mut EventCenter) {
+    fn admitted(&mut self, con: &ConnectionRef, wait: u64, bytes: u64, center: &mut EventCenter) {
         if self.links.contains_key(&con.id()) {
             self.with_link(con.id(), center, |link, scratch, center| {
-                link.admitted(scratch, center)
+                link.admitted(wait, bytes, scratch, center)
             });
         } else {
             con.messenger().put_throttle(bytes);
         }
+    }
+
+    /// Answers the dialler of an accepted connection that asks for a session, or
+    /// sees to it that the worker does that has the session.
+    fn resolve(&mut self, id: u64, center: &mut EventCenter) {
+        let Some(incoming) = self.links.get(&id) else {
+            return;
+        };
+        let Some(peer) = incoming.asked() else {
+            return;
+        };
+        let existing = incoming.con().messenger().registry().get(peer);
+        let existing = match existing {
+            Some(con) if !con.worker().is_current() => return self.hand_over(id, &con, center),
+            // Its dialling begins with an event that waits for us already.
+            Some(con) if !self.links.contains_key(&con.id()) => {
+                return self.worker.dispatch_event_external(External::Resolve(id));
+            }
+            other => other.map(|con| con.id()),
+        };
+        let meets = existing.and_then(|existing| self.links.get(&existing));
+        let verdict = incoming.meet(meets.map(|link| &**link));
+        log::debug!("{}: asks for a session: {verdict:?}", incoming.con());
+        match (verdict, existing) {
+            (Verdict::New, _) => self.grant(id, center),
+            (Verdict::Displace, Some(existing)) => {
+                self.with_link(existing, center, |link, _, _| link.end(true));
+                self.grant(id, center);
+            }
+            (Verdict::Replace { reset }, Some(existing)) => {
+                self.take_over(existing, id, reset, center);
+            }
+            (Verdict::Resume, Some(existing)) => self.take_over(existing, id, false, center),
+            (Verdict::Stale, _) => self.drop_unknown(id, center),
+            (refusal, existing) => {
+                if let (Verdict::Wait, Some(existing)) = (refusal, existing) {
+                    self.with_link(existing, center, |link, scratch, center| {
+                        link.insist(scratch, center);
+                    });
+                }
+                self.with_link(id, center, |link, scratch, center| {
+                    link.refuse(refusal, scratch, center);
+                });
+            }
+        }
+    }
+
+    fn grant(&mut self, id: u64, center: &mut EventCenter) {
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
+        let con = link.con();
+        let claimed = link
+            .asked()
+            .is_some_and(|peer| con.messenger().registry().claim(peer, con));
+        if !claimed {
+            // Somebody has begun to dial the peer in between.
+            return self.worker.dispatch_event_external(External::Resolve(id));
+        }
+        self.with_link(id, center, |link, scratch, center| {
+            link.grant(scratch, center)
+        });
+    }
+
+    fn take_over(&mut self, existing: u64, incoming: u64, reset: bool, center: &mut EventCenter) {
+        center.disarm(incoming);
+        let Some(incoming) = self.links.remove(&incoming) else {
+            return;
+        };
+        self.with_link(existing, center, |link, scratch, center| {
+            link.take_over(incoming, reset, scratch, center);
+        });
+    }
+
+    /// Drops a connection of which the application never knew.
+    fn drop_unknown(&mut self, id: u64, center: &mut EventCenter) {
+        center.disarm(id);
+        if let Some(link) = self.links.remove(&id) {
+            link.con().close();
+        }
+    }
+
+    /// Sends a half-done handshake to the worker that has the session.
+    fn hand_over(&mut self, id: u64, existing: &ConnectionRef, center: &mut EventCenter) {
+        let Some(mut link) = self.links.remove(&id) else {
+            return;
+        };
+        if let Err(error) = link.detach(center) {
+            return log::warn!("{}: cannot leave its worker: {error}", link.con());
+        }
+        existing
+            .worker()
+            .dispatch_event_external(External::Adopt(link));
+    }
+
+    /// Takes in a half-done handshake of another worker.
+    fn adopt(&mut self, mut link: Box<Link>, center: &mut EventCenter) {
+        let messenger = Arc::clone(link.con().messenger());
+        if messenger.is_shut_down() {
+            link.con().close();
+            return;
+        }
+        self.worker.acquire();
+        let former = link.con();
+        let con = Connection::new(
+            &messenger,
+            &self.worker,
+            Kind::Accepted,
+            former.peer_type(),
+            former.peer_addrs(),
+        );
+        let id = con.id();
+        if let Err(error) = link.attach(con, center) {
+            return log::warn!("{}: cannot change its worker: {error}", link.con());
+        }
+        self.links.insert(id, link);
+        self.with_link(id, center, |_, _, _| {});
+        self.resolve(id, center);
     }
 
     fn shut_down(&mut self, messenger: &Arc<AsyncMessenger>, center: &mut EventCenter) {
@@ -191,11 +309,15 @@ impl Shard {
             return;
         }
         link.arm(center);
+        let asks = link.take_asks();
         if link.is_paused() && !self.paused.contains(&id) {
             self.paused.push(id);
         }
         if link.has_unsent() {
             self.mark_dirty(id);
+        }
+        if asks {
+            self.resolve(id, center);
         }
     }
 }
@@ -216,7 +338,12 @@ impl Handler for Shard {
                 center.disarm(id);
                 self.links.remove(&id);
             }
-            External::Admitted(con, bytes) => self.admitted(&con, bytes, center),
+            External::MarkDisposable(id) => {
+                self.with_link(id, center, |link, _, _| link.mark_disposable());
+            }
+            External::Adopt(link) => self.adopt(link, center),
+            External::Resolve(id) => self.resolve(id, center),
+            External::Admitted(con, wait, bytes) => self.admitted(&con, wait, bytes, center),
             External::Accept(key) => {
                 if let Some(processor) = self.processors.get_mut(&key) {
                     processor.resume(center);

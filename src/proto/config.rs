@@ -20,6 +20,14 @@ pub struct ProtocolConfig {
     pub ready_timeout: Duration,
     /// Without a byte read or written while open.
     pub idle_timeout: Duration,
+    /// While open, and the peer takes or acknowledges nothing of what is sent;
+    /// zero for no limit.
+    pub progress_timeout: Duration,
+    /// While open, a keepalive goes out when nothing came for that long; zero
+    /// for never.
+    pub keepalive_interval: Duration,
+    /// How long to wait for the answer to such a keepalive.
+    pub keepalive_timeout: Duration,
     /// Pause after the first failed attempt; each further one doubles it.
     pub initial_backoff: Duration,
     /// Longest pause between attempts.
@@ -49,6 +57,9 @@ impl ProtocolConfig {
             policies,
             ready_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(900),
+            progress_timeout: Duration::from_secs(120),
+            keepalive_interval: Duration::ZERO,
+            keepalive_timeout: Duration::from_secs(10),
             initial_backoff: Duration::from_millis(200),
             max_backoff: Duration::from_secs(15),
             crc_data: true,

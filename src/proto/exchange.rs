@@ -1,37 +1,51 @@
-//! An open connection: messages and keepalives both ways.
+//! An open connection: messages, acks and keepalives both ways.
 
 use crate::types::{Time, WallTime};
 
 use super::codec::DecodeError;
+use super::config::ProtocolConfig;
 use super::fault::Fault;
 use super::frame::control::{Ack, Keepalive2, Keepalive2Ack};
 use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Tag};
 use super::handshake::payload;
-use super::out_queue::OutQueue;
-use super::output::{Event, Intake, Spares};
+use super::output::{Clock, Event, Intake, Spares};
+use super::session::Session;
 
 /// As many bytes are staged before the socket has taken some: about what a
 /// processor's cache holds.
 const STAGE_MAX: usize = 256 << 10;
 
-/// Where both directions stand.
+/// One link of a session, while it is open.
 pub struct Exchange {
-    in_seq: u64,
-    out_seq: u64,
+    /// What is written is forgotten, what is received is not acknowledged.
+    lossy: bool,
+    /// Messages came that no message or ACK of ours has acknowledged yet.
+    owes_ack: bool,
     /// The newest keepalive of the peer that is not answered yet.
-    owed_ack: Option<WallTime>,
+    owed_answer: Option<WallTime>,
     /// When a byte last came or went.
-    pub last_active: Time,
+    last_active: Time,
+    last_received: Time,
+    /// When the peer last took something, or was first given something to take.
+    last_progress: Time,
+    /// The last write left bytes over.
+    backlog: bool,
+    /// When a keepalive went out because nothing came.
+    probed: Option<Time>,
 }
 
 impl Exchange {
     /// Opened at that time.
-    pub const fn new(now: Time) -> Self {
+    pub const fn new(lossy: bool, now: Time) -> Self {
         Self {
-            in_seq: 0,
-            out_seq: 0,
-            owed_ack: None,
+            lossy,
+            owes_ack: false,
+            owed_answer: None,
             last_active: now,
+            last_received: now,
+            last_progress: now,
+            backlog: false,
+            probed: None,
         }
     }
 
@@ -40,23 +54,31 @@ impl Exchange {
     pub fn receive(
         &mut self,
         reader: &mut FrameReader,
+        session: &mut Session,
         input: &mut &[u8],
+        now: Time,
         intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
+        self.last_active = now;
+        self.last_received = now;
+        self.probed = None;
         while intake.events.len() < intake.max_events {
             let Some(frame) = reader.next(input, intake.admit)? else {
                 break;
             };
             match frame.tag {
-                Tag::Message => self.on_message(&frame, reader, intake)?,
+                Tag::Message => self.on_message(&frame, reader, session, now, intake)?,
                 Tag::Keepalive2 => {
-                    self.owed_ack = Some(payload::<Keepalive2>(&frame)?.stamp);
+                    self.owed_answer = Some(payload::<Keepalive2>(&frame)?.stamp);
                 }
                 Tag::Keepalive2Ack => {
                     let stamp = payload::<Keepalive2Ack>(&frame)?.stamp;
                     intake.events.push(Event::KeepaliveAck(stamp));
                 }
-                Tag::Ack => self.on_ack(&payload(&frame)?)?,
+                Tag::Ack => {
+                    let seq = payload::<Ack>(&frame)?.seq;
+                    self.on_ack(seq, session, now, intake.spares)?;
+                }
                 tag => return Err(Fault::Unexpected(tag)),
             }
         }
@@ -67,48 +89,119 @@ impl Exchange {
     pub fn stage(
         &mut self,
         writer: &mut FrameWriter,
-        queue: &mut OutQueue,
+        session: &mut Session,
         keepalive: &mut bool,
-        wall: WallTime,
+        now: Clock,
         spares: &mut Spares,
     ) {
-        if std::mem::take(keepalive) {
-            writer.control(&Keepalive2 { stamp: wall });
+        if writer.is_empty() && !session.awaits_ack() {
+            self.last_progress = now.now;
         }
-        if let Some(stamp) = self.owed_ack.take() {
+        if std::mem::take(keepalive) {
+            writer.control(&Keepalive2 { stamp: now.wall });
+        }
+        if let Some(stamp) = self.owed_answer.take() {
             writer.control(&Keepalive2Ack { stamp });
         }
         while writer.unsent() < STAGE_MAX {
-            let Some(outgoing) = queue.pop() else {
+            let Some(outgoing) = session.next() else {
+                // A message would have carried it.
+                if std::mem::take(&mut self.owes_ack) {
+                    let seq = session.in_seq();
+                    writer.control(&Ack { seq });
+                }
                 break;
             };
-            self.out_seq += 1;
-            writer.message(&outgoing, self.out_seq, self.in_seq);
-            spares.put(outgoing.message);
+            writer.message(&outgoing, outgoing.message.seq, session.in_seq());
+            self.owes_ack = false;
+            match self.lossy {
+                true => session.let_go(outgoing, spares),
+                false => session.keep(outgoing),
+            }
         }
     }
 
-    /// True if an answer is due.
-    pub const fn owes_ack(&self) -> bool {
-        self.owed_ack.is_some()
+    /// The socket has taken bytes, and `left` says whether some remain.
+    pub fn handle_sent(&mut self, left: bool, now: Time) {
+        self.last_active = now;
+        // Bytes that just vanish into the kernel's buffer prove nothing.
+        if self.backlog || self.lossy {
+            self.last_progress = now;
+        }
+        self.backlog = left;
     }
 
-    /// Gaps are accepted: the peer may have lost messages with an earlier
-    /// connection.
+    /// A fault from now on ends the connection.
+    pub fn turn_lossy(&mut self) {
+        self.lossy = true;
+        self.owes_ack = false;
+    }
+
+    /// True if a frame other than a message is due.
+    pub const fn owes_frame(&self) -> bool {
+        self.owes_ack || self.owed_answer.is_some()
+    }
+
+    /// When [`Self::handle_timeout`] is due. It moves with every byte.
+    pub fn poll_timeout(
+        &self,
+        config: &ProtocolConfig,
+        writer: &FrameWriter,
+        session: &Session,
+    ) -> Time {
+        let mut due = self.last_active + config.idle_timeout;
+        let gives = !writer.is_empty() || session.awaits_ack();
+        if gives && !config.progress_timeout.is_zero() {
+            due = due.min(self.last_progress + config.progress_timeout);
+        }
+        if !config.keepalive_interval.is_zero() {
+            due = due.min(match self.probed {
+                Some(at) => at + config.keepalive_timeout,
+                None => self.last_received + config.keepalive_interval,
+            });
+        }
+        due
+    }
+
+    /// What the passing of so much time means. No fault: send a keepalive.
+    pub fn handle_timeout(&mut self, config: &ProtocolConfig, now: Time) -> Option<Fault> {
+        if now >= self.last_active + config.idle_timeout {
+            return Some(Fault::IdleTimeout);
+        }
+        if !config.keepalive_interval.is_zero() {
+            match self.probed {
+                Some(at) if now >= at + config.keepalive_timeout => {
+                    return Some(Fault::KeepaliveTimeout);
+                }
+                None if now >= self.last_received + config.keepalive_interval => {
+                    self.probed = Some(now);
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        Some(Fault::NoProgress)
+    }
+
     #[inline]
     fn on_message(
         &mut self,
         frame: &Frame<'_>,
         reader: &mut FrameReader,
+        session: &mut Session,
+        now: Time,
         intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
         let malformed = |why: DecodeError| Fault::Payload(Tag::Message, why);
         let header = MessageHeader::decode(frame.first()).map_err(malformed)?;
-        if header.seq <= self.in_seq {
+        if !self.lossy {
+            self.owes_ack = true;
+            self.on_ack(header.ack_seq, session, now, intake.spares)?;
+        }
+        if !session.receive(header.seq) {
             reader.refund();
             return Ok(());
         }
-        self.in_seq = header.seq;
         let mut message = header.into_message(intake.spares);
         [message.front, message.middle, message.data] = frame.payloads();
         reader.spend();
@@ -117,9 +210,16 @@ impl Exchange {
     }
 
     /// Nothing is kept for a lossy peer, so there is nothing to forget.
-    const fn on_ack(&self, ack: &Ack) -> Result<(), Fault> {
-        if ack.seq > self.out_seq {
-            return Err(Fault::AckAhead(ack.seq));
+    fn on_ack(
+        &mut self,
+        seq: u64,
+        session: &mut Session,
+        now: Time,
+        spares: &mut Spares,
+    ) -> Result<(), Fault> {
+        let is_news = session.acknowledge(seq, spares)?;
+        if is_news {
+            self.last_progress = now;
         }
         Ok(())
     }

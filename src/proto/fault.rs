@@ -28,6 +28,10 @@ pub enum Fault {
     ReadyTimeout,
     /// Open, and nothing came or went for long.
     IdleTimeout,
+    /// Open, and for long the peer has taken nothing of what is sent.
+    NoProgress,
+    /// Open, and no answer came to a keepalive.
+    KeepaliveTimeout,
     /// The peer's vector has no msgr2 address to dial.
     NothingToDial,
     /// The peer's banner is the first protocol's.
@@ -88,8 +92,15 @@ pub enum Fault {
     MissingFeatures(u64),
     /// The acceptor bids us wait.
     Wait,
+    /// The acceptor declined one attempt after another to resume the session.
+    TooManyRetries,
     /// Acknowledges a message that was never sent.
     AckAhead(u64),
+    /// Acknowledges less than before.
+    AckBehind(u64),
+    /// Resumes a session of ours with that message as the last it has, which
+    /// cannot be.
+    ImpossibleSeq(u64),
 }
 
 impl Fault {
@@ -103,6 +114,7 @@ impl Fault {
                 | Self::WrongPeerType(..)
                 | Self::NoMode
                 | Self::AuthRefused(_)
+                | Self::ImpossibleSeq(_)
         )
     }
 }
@@ -115,6 +127,8 @@ impl fmt::Display for Fault {
             Self::Link(LinkDown::Io(kind)) => write!(f, "socket error: {kind}"),
             Self::ReadyTimeout => f.write_str("not open in time"),
             Self::IdleTimeout => f.write_str("no byte came or went for too long"),
+            Self::NoProgress => f.write_str("peer takes nothing for too long"),
+            Self::KeepaliveTimeout => f.write_str("no answer to a keepalive"),
             Self::NothingToDial => f.write_str("peer has no msgr2 address"),
             Self::SpeaksV1 => f.write_str("peer speaks msgr v1"),
             Self::NotMsgr(shown, len) => {
@@ -148,6 +162,9 @@ impl fmt::Display for Fault {
             Self::WrongAcceptor(addr) => write!(f, "peer does not claim {addr}, which was dialled"),
             Self::MissingFeatures(bits) => write!(f, "peer requires features {bits:#x}"),
             Self::Wait => f.write_str("peer said to wait"),
+            Self::TooManyRetries => f.write_str("peer declines to resume again and again"),
+            Self::AckBehind(seq) => write!(f, "peer acknowledged message {seq} after a later one"),
+            Self::ImpossibleSeq(seq) => write!(f, "peer cannot have received message {seq}"),
             Self::AckAhead(seq) => write!(f, "peer acknowledged message {seq}, which was not sent"),
         }
     }

@@ -9,7 +9,8 @@
 //!
 //! From the wire up: [`codec`] knows fields, [`frame`] knows frames, [`banner`]
 //! and [`handshake`] lead to [`exchange`], where messages flow, and
-//! [`protocol`] joins them with timers and back-off.
+//! [`protocol`] joins them with a [`session`], timers and back-off. [`replace`]
+//! decides what becomes of a dialler that meets a session.
 
 mod auth;
 mod banner;
@@ -24,6 +25,8 @@ mod handshake;
 mod out_queue;
 mod output;
 mod protocol;
+mod replace;
+mod session;
 #[cfg(test)]
 mod vectors;
 
@@ -31,5 +34,6 @@ pub use auth::ConMode;
 pub use config::{ConnectionModes, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
 pub use out_queue::Outgoing;
-pub use output::{Clock, Event, Intake, Peer, Spares};
+pub use output::{Clock, Event, Initiator, Intake, Peer, Spares};
 pub use protocol::Protocol;
+pub use replace::Verdict;

@@ -68,8 +68,15 @@ pub enum Event {
     Dial(EntityAddr),
     /// Our first address, with the IP under which the peer sees us.
     Learned(EntityAddr),
-    /// The handshake is done.
-    Open(Peer),
+    /// A session begins, on a link that so-and-so dialled.
+    Open(Peer, Initiator),
+    /// The session goes on, on a new link.
+    Resumed(Initiator),
+    /// A dialler asks for a session: see [`Protocol::asked`](super::Protocol::asked).
+    Asked,
+    /// The peer has lost the session. What was queued for it is gone; what of it
+    /// was received and not yet dispatched is to go, too. The connection goes on.
+    RemoteReset,
     /// A message arrived.
     Message(Box<Message>),
     /// The peer answered the keepalive of that time.
@@ -91,6 +98,15 @@ pub enum Event {
         /// The application knew it and must be told.
         reset: bool,
     },
+}
+
+/// Which end dialled a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Initiator {
+    /// This one.
+    Us,
+    /// The other.
+    Peer,
 }
 
 /// Who is at the other end of an open connection.

@@ -15,6 +15,7 @@ use super::frame::control::{
 };
 use super::frame::{FrameReader, FrameWriter, MessageHeader, Revision, Tag, crc_update};
 use super::output::{Event, Intake, Spares};
+use super::session::Session;
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, Message, Time};
 
 #[test]
@@ -70,6 +71,8 @@ fn addresses_of_the_vectors_decode_and_encode_to_the_same_bytes() {
             if !text.starts_with("blank") {
                 assert_eq!(addr.to_string(), *text);
             }
+            let image = hex(&record["memory_image_for_compare"]);
+            assert_eq!(addr.memory_image()[..], image);
             // The legacy form does not carry the type.
             let kind = if addr.socket.is_some() {
                 AddrType::Legacy
@@ -285,7 +288,8 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
     assert!(Banner::decode(&mut bytes).unwrap().is_some());
     let mut frames = 0;
     let mut reader = reader(revision);
-    let mut exchange = Exchange::new(Time::ZERO);
+    let mut exchange = Exchange::new(true, Time::ZERO);
+    let mut session = Session::default();
     let mut events = Vec::new();
     while !bytes.is_empty() {
         let mut ahead = bytes;
@@ -310,7 +314,13 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
                 max_events: usize::MAX,
             };
             exchange
-                .receive(&mut reader, &mut unit, &mut intake)
+                .receive(
+                    &mut reader,
+                    &mut session,
+                    &mut unit,
+                    Time::ZERO,
+                    &mut intake,
+                )
                 .unwrap();
             assert!(unit.is_empty());
         }

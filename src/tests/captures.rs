@@ -35,6 +35,7 @@ fn play_dialler(name: &str, local: &str, monitor: &str, rev1: bool) -> End {
         addrs(local),
         EntityType::MON,
         addrs(monitor),
+        1,
     );
     let mut end = End::new(protocol);
     let now = Time::ZERO;
@@ -89,6 +90,7 @@ fn play_acceptor(name: &str, from: &str, global_seq: u64) -> End {
         Arc::new(settings),
         addrs(local),
         from,
+        1,
         now,
     ));
     let mut ours = end.transmit_all(now);
@@ -127,7 +129,7 @@ fn kinds(end: &End) -> Vec<u16> {
 
 fn global_id(end: &End) -> u64 {
     let id = end.events.iter().find_map(|event| match event {
-        Event::Open(peer) => Some(peer.global_id),
+        Event::Open(peer, _) => Some(peer.global_id),
         _ => None,
     });
     id.expect("never opened")
@@ -193,7 +195,13 @@ fn a_refusal_by_a_real_monitor_ends_our_dialler_for_good() {
     let monitor = addrs("v2:127.0.0.1:13300/0");
     let local = addrs("any:127.0.0.1:0/99");
     let settings = Arc::new(client_config());
-    let mut end = End::new(Protocol::connect(settings, local, EntityType::MON, monitor));
+    let mut end = End::new(Protocol::connect(
+        settings,
+        local,
+        EntityType::MON,
+        monitor,
+        1,
+    ));
     end.protocol.start(Time::ZERO, &mut end.events);
     end.protocol.handle_connected(None, Time::ZERO);
     for (_, unit) in conversation

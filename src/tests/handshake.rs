@@ -26,7 +26,7 @@ fn both_ends_open_and_know_each_other() {
     let mut pair = Pair::open();
     let peer = |end: &End| {
         let open = end.events.iter().find_map(|event| match event {
-            Event::Open(peer) => Some(peer.clone()),
+            Event::Open(peer, _) => Some(peer.clone()),
             _ => None,
         });
         open.unwrap()
@@ -59,6 +59,7 @@ fn the_own_address_is_learned_only_if_wanted_and_unknown() {
             addrs(local),
             EntityType::OSD,
             addrs(SERVER),
+            1,
         );
         pair.dialler = End::new(protocol);
         pair.start();
@@ -94,6 +95,7 @@ fn an_acceptor_on_the_wildcard_is_whatever_address_was_dialled() {
             server,
             addrs(local),
             from,
+            1,
             Time::ZERO,
         )));
         while pair.step() {}
@@ -122,8 +124,14 @@ fn a_failed_attempt_is_followed_by_longer_and_longer_pauses() {
     for pause in [200, 400, 800, 1600, 3200, 6400, 12_800, 15_000, 15_000] {
         end.disconnect(LinkDown::Refused, now);
         assert_eq!(end.protocol.state_name(), "BACKOFF");
-        let due = now + Duration::from_millis(pause);
-        assert_eq!(end.protocol.poll_timeout(), Some(due));
+        // A random part of the second half keeps many diallers apart.
+        let due = end.protocol.poll_timeout().unwrap();
+        let pause = Duration::from_millis(pause);
+        assert!(
+            (pause / 2..=pause).contains(&(due - now)),
+            "{:?}",
+            due - now
+        );
         now = end.time_out();
         assert_eq!(end.events.last(), Some(&Event::Dial(server_addr())));
     }
@@ -137,11 +145,10 @@ fn a_dial_that_is_never_answered_is_given_up_in_time_and_tried_again() {
     let mut end = End::new(dialler(client_config()));
     end.protocol.start(Time::ZERO, &mut end.events);
     assert_eq!(end.time_out(), Time::ZERO + seconds(10));
-    end.time_out();
-    end.protocol
-        .handle_connected(None, Time::ZERO + seconds(11));
+    let again = end.time_out();
+    end.protocol.handle_connected(None, again + seconds(1));
     assert_eq!(end.protocol.state_name(), "BANNER_CONNECTING");
-    let due = Time::ZERO + seconds(20) + Duration::from_millis(200);
+    let due = again + seconds(10);
     assert_eq!(end.time_out(), due, "the time runs from the dial on");
     assert_eq!(end.count(|event| matches!(event, Event::Fault { .. })), 2);
 }
@@ -209,7 +216,8 @@ fn without_mode_crc_there_is_no_authentication() {
 fn a_peer_without_a_msgr2_address_cannot_be_dialled() {
     for peer in [EntityAddrVec::default(), addrs("v1:10.0.0.1:6789")] {
         let local = addrs("any:/5");
-        let protocol = Protocol::connect(Arc::new(client_config()), local, EntityType::MON, peer);
+        let protocol =
+            Protocol::connect(Arc::new(client_config()), local, EntityType::MON, peer, 1);
         let mut end = End::new(protocol);
         end.protocol.start(Time::ZERO, &mut end.events);
         assert_eq!(
@@ -327,7 +335,7 @@ fn a_handshake_of_65_frames_or_of_more_than_64_kib_is_none() {
 }
 
 #[test]
-fn a_dialler_told_to_wait_comes_back_after_the_longest_pause() {
+fn a_dialler_told_to_wait_comes_back_soon_if_the_peer_does_not() {
     let mut pair = Pair::plain();
     pair.start();
     while pair.dialler.protocol.state_name() != "SESSION_CONNECTING" {
@@ -340,10 +348,8 @@ fn a_dialler_told_to_wait_comes_back_after_the_longest_pause() {
             .story()
             .ends_with("fault: peer said to wait; CloseSocket")
     );
-    assert_eq!(
-        pair.dialler.protocol.poll_timeout(),
-        Some(Time::ZERO + seconds(15))
-    );
+    let due = pair.dialler.protocol.poll_timeout().unwrap();
+    assert!(due <= Time::ZERO + Duration::from_millis(200), "{due:?}");
 }
 
 #[test]

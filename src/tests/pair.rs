@@ -101,6 +101,7 @@ pub fn dialler(config: ProtocolConfig) -> Protocol {
         addrs("any:/5"),
         EntityType::OSD,
         addrs(SERVER),
+        1,
     )
 }
 
@@ -109,6 +110,7 @@ pub fn acceptor(config: ProtocolConfig) -> Protocol {
         Arc::new(config),
         addrs(SERVER),
         CLIENT_SOCKET.parse().unwrap(),
+        2,
         Time::ZERO,
     )
 }
@@ -233,7 +235,7 @@ impl End {
     }
 
     pub fn opened(&self) -> usize {
-        self.count(|event| matches!(event, Event::Open(_)))
+        self.count(|event| matches!(event, Event::Open(..)))
     }
 
     pub fn was_reset(&self) -> bool {
@@ -244,7 +246,7 @@ impl End {
     pub fn story(&self) -> String {
         let told = self.events.iter().map(|event| match event {
             Event::Fault { fault, .. } => format!("fault: {fault}"),
-            Event::Open(peer) => format!("open {}", peer.name),
+            Event::Open(peer, _) => format!("open {}", peer.name),
             Event::Dial(addr) => format!("dial {addr}"),
             Event::Message(message) => format!("message {}", message.tid),
             other => format!("{other:?}"),
@@ -431,7 +433,7 @@ impl Pair {
         }
         self.dialler.protocol.handle_connected(None, self.now);
         let from = CLIENT_SOCKET.parse().unwrap();
-        let protocol = Protocol::accept(self.server.clone(), addrs(SERVER), from, self.now);
+        let protocol = Protocol::accept(self.server.clone(), addrs(SERVER), from, 2, self.now);
         let mut acceptor = End::new(protocol);
         acceptor.refuse = self.dialler.refuse;
         self.acceptor = Some(acceptor);

@@ -159,6 +159,21 @@ control! {
         /// The last message it has received.
         msg_seq: u64,
     }
+    /// The session goes on.
+    SessionReconnectOk exact {
+        /// The last message the acceptor has received.
+        msg_seq: u64,
+    }
+    /// The acceptor has seen a later attempt of this session.
+    SessionRetry exact {
+        /// That attempt's count.
+        connect_seq: u64,
+    }
+    /// The acceptor has seen a later attempt of this peer.
+    SessionRetryGlobal exact {
+        /// That attempt's count.
+        global_seq: u64,
+    }
     /// The acceptor knows no such session.
     SessionReset exact {
         /// Everything is to be forgotten.
@@ -178,6 +193,21 @@ control! {
     Ack exact {
         /// Up to this one.
         seq: u64,
+    }
+}
+
+/// The acceptor's own attempt is the one to survive.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wait;
+
+impl Control for Wait {
+    const TAG: Tag = Tag::Wait;
+    const EXTENSIBLE: bool = false;
+
+    fn encode(&self, _: &mut Vec<u8>) {}
+
+    fn fields(_: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self)
     }
 }
 

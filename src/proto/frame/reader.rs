@@ -189,6 +189,13 @@ impl FrameReader {
         };
     }
 
+    /// Goes on as that reader of another link, and keeps only the unused budget.
+    pub fn become_other(&mut self, other: Self) {
+        self.refund();
+        let unused = self.unused + other.unused;
+        *self = Self { unused, ..other };
+    }
+
     #[inline]
     fn preamble(&mut self, head: &[u8; PREAMBLE_LEN]) -> Result<Preamble, Fault> {
         match &self.seen {

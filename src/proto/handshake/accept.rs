@@ -1,17 +1,15 @@
-//! The acceptor's handshake, for peers whose sessions end with their
-//! connection.
+//! The acceptor's handshake, up to the dialler's request for a session.
 
 use std::net::SocketAddr;
 
 use crate::proto::auth::{self, ConMode};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
-    AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, FLAG_LOSSY, Hello,
-    IdentMissingFeatures, ServerIdent, SessionReconnect, SessionReset,
+    AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, Hello, IdentMissingFeatures,
+    SessionReconnect,
 };
 use crate::proto::frame::{Frame, Tag};
-use crate::proto::output::Peer;
-use crate::types::{EntityAddr, EntityName, EntityType, features};
+use crate::types::{EntityAddr, EntityAddrVec, EntityType, features};
 
 use super::{Context, Step, payload};
 
@@ -37,10 +35,31 @@ pub enum Accepting {
 }
 
 /// Who the peer claims to be.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Authenticated {
-    peer_type: EntityType,
-    global_id: u64,
+    /// Its kind.
+    pub peer_type: EntityType,
+    /// Its number in the cluster.
+    pub global_id: u64,
+}
+
+/// What it asks for, checked as far as this end alone can.
+#[derive(Debug)]
+pub enum Request {
+    /// A new session.
+    Ident(ClientIdent),
+    /// To go on with one.
+    Reconnect(SessionReconnect),
+}
+
+impl Request {
+    /// The dialler's addresses.
+    pub const fn addrs(&self) -> &EntityAddrVec {
+        match self {
+            Self::Ident(ident) => &ident.addrs,
+            Self::Reconnect(reconnect) => &reconnect.addrs,
+        }
+    }
 }
 
 impl Accepting {
@@ -72,11 +91,7 @@ impl Accepting {
                 on_client_ident(peer, payload(frame)?, context)
             }
             (Self::Session(peer), Tag::SessionReconnect) => {
-                // No session outlives its connection here, so the one the peer
-                // remembers is gone.
-                payload::<SessionReconnect>(frame)?;
-                context.out.control(&SessionReset { full: true });
-                Ok(Step::Next(Self::Session(peer)))
+                Ok(Step::Ask(peer, Request::Reconnect(payload(frame)?)))
             }
             (_, tag) => Err(Fault::Unexpected(tag)),
         }
@@ -100,6 +115,7 @@ fn on_hello(hello: &Hello, context: &mut Context<'_>) -> Step<Accepting> {
     if let Some(dialled) = hello.peer_addr.socket {
         context.local.fill_blank_ips(dialled.ip());
     }
+    *context.policy = *context.config.policies.get(hello.entity_type);
     Step::Next(Accepting::Auth(hello.entity_type, 0))
 }
 
@@ -167,31 +183,13 @@ fn on_client_ident(
     if !context.local.0.contains(&ident.target) {
         return Err(Fault::WrongTarget(ident.target));
     }
-    let config = context.config;
-    let policy = config.policies.get(peer.peer_type);
-    let required_features = policy.features_required | features::MSG_ADDR2;
-    let missing = required_features & !ident.supported_features;
+    let required = context.policy.features_required | features::MSG_ADDR2;
+    let missing = required & !ident.supported_features;
     if missing != 0 {
         context
             .out
             .control(&IdentMissingFeatures { features: missing });
         return Ok(Step::Next(Accepting::Session(peer)));
     }
-    context.out.control(&ServerIdent {
-        addrs: context.local.clone(),
-        gid: config.name.entity_name().num,
-        global_seq: config.global_seq.next(0),
-        supported_features: policy.features_supported,
-        required_features,
-        flags: FLAG_LOSSY,
-        cookie: 0,
-    });
-    Ok(Step::Open(Peer {
-        name: EntityName::new(peer.peer_type, ident.gid),
-        addrs: ident.addrs,
-        features: policy.features_supported & ident.supported_features,
-        global_id: peer.global_id,
-        mode: ConMode::Crc,
-        lossy: true,
-    }))
+    Ok(Step::Ask(peer, Request::Ident(ident)))
 }

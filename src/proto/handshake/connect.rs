@@ -4,13 +4,17 @@ use crate::proto::auth::{self, ConMode};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
     AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, FLAG_LOSSY, Hello,
-    IdentMissingFeatures, ServerIdent,
+    IdentMissingFeatures, ServerIdent, SessionReconnect, SessionReconnectOk, SessionReset,
+    SessionRetry, SessionRetryGlobal, Wait,
 };
 use crate::proto::frame::{Frame, Tag};
 use crate::proto::output::{Event, Peer};
 use crate::types::{EntityAddr, EntityName, EntityType, features};
 
 use super::{Context, Step, payload};
+
+/// Times that an acceptor may decline to resume a session on one socket.
+const MAX_RETRIES: u32 = 3;
 
 /// Whom this attempt is for.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub enum Connecting {
     Sign(Dialled, u64),
     /// Our CLIENT_IDENT is out.
     Ident(Dialled, u64),
+    /// Our SESSION_RECONNECT is out, after so many were declined.
+    Reconnect(Dialled, u64, u32),
 }
 
 impl Connecting {
@@ -71,10 +77,32 @@ impl Connecting {
             (Self::Ident(dialled, global_id), Tag::ServerIdent) => {
                 on_server_ident(&dialled, global_id, payload(frame)?, context)
             }
+            (Self::Reconnect(..), Tag::SessionReconnectOk) => {
+                on_reconnect_ok(&payload(frame)?, context)
+            }
+            (Self::Reconnect(dialled, global_id, _), Tag::SessionReset) => {
+                on_reset(dialled, global_id, &payload(frame)?, context)
+            }
+            (Self::Reconnect(_, _, MAX_RETRIES), Tag::SessionRetry | Tag::SessionRetryGlobal) => {
+                Err(Fault::TooManyRetries)
+            }
+            (Self::Reconnect(dialled, global_id, declined), Tag::SessionRetry) => {
+                let newest = payload::<SessionRetry>(frame)?.connect_seq;
+                context.session.connect_seq = newest.saturating_add(1);
+                Ok(reconnect(dialled, global_id, declined + 1, context))
+            }
+            (Self::Reconnect(mut dialled, global_id, declined), Tag::SessionRetryGlobal) => {
+                let newest = payload::<SessionRetryGlobal>(frame)?.global_seq;
+                dialled.global_seq = context.config.global_seq.next(newest);
+                Ok(reconnect(dialled, global_id, declined + 1, context))
+            }
             (Self::Ident(..), Tag::IdentMissingFeatures) => Err(Fault::MissingFeatures(
                 payload::<IdentMissingFeatures>(frame)?.features,
             )),
-            (Self::Ident(..), Tag::Wait) => Err(Fault::Wait),
+            (Self::Ident(..) | Self::Reconnect(..), Tag::Wait) => {
+                payload::<Wait>(frame)?;
+                Err(Fault::Wait)
+            }
             (_, tag) => Err(Fault::Unexpected(tag)),
         }
     }
@@ -87,6 +115,7 @@ impl Connecting {
             Self::Auth(_) => "AUTH_CONNECTING",
             Self::Sign(..) => "AUTH_CONNECTING_SIGN",
             Self::Ident(..) => "SESSION_CONNECTING",
+            Self::Reconnect(..) => "SESSION_RECONNECTING",
         }
     }
 }
@@ -141,39 +170,98 @@ fn on_signature(
     if proof.signature != auth::NO_SIGNATURE {
         return Err(Fault::Signature);
     }
-    let policy = context.config.policies.get(dialled.peer_type);
+    Ok(match context.session.server_cookie {
+        0 => ident(dialled, global_id, context),
+        _ => reconnect(dialled, global_id, 0, context),
+    })
+}
+
+/// Asks for a session. Its cookie stays the same over failed attempts, so that
+/// the acceptor knows one that it has granted already.
+fn ident(dialled: Dialled, global_id: u64, context: &mut Context<'_>) -> Step<Connecting> {
+    let session = &mut *context.session;
+    if !context.policy.lossy && session.client_cookie == 0 {
+        session.client_cookie = context.random.next_non_zero();
+    }
     context.out.control(&ClientIdent {
         addrs: context.local.clone(),
         target: dialled.target,
         gid: context.config.name.entity_name().num,
         global_seq: dialled.global_seq,
-        supported_features: policy.features_supported,
-        required_features: policy.features_required | features::MSG_ADDR2,
-        flags: FLAG_LOSSY,
-        cookie: 0,
+        supported_features: context.policy.features_supported,
+        required_features: context.policy.features_required | features::MSG_ADDR2,
+        flags: if context.policy.lossy { FLAG_LOSSY } else { 0 },
+        cookie: session.client_cookie,
     });
-    Ok(Step::Next(Connecting::Ident(dialled, global_id)))
+    Step::Next(Connecting::Ident(dialled, global_id))
 }
 
-/// The acceptor's flags and cookie are ignored: a lossy dialler stays lossy
-/// whatever the acceptor would have kept. Nor are its required features
-/// checked, which it does itself.
+/// Asks to go on with the session.
+fn reconnect(
+    dialled: Dialled,
+    global_id: u64,
+    declined: u32,
+    context: &mut Context<'_>,
+) -> Step<Connecting> {
+    let session = &*context.session;
+    context.out.control(&SessionReconnect {
+        addrs: context.local.clone(),
+        client_cookie: session.client_cookie,
+        server_cookie: session.server_cookie,
+        global_seq: dialled.global_seq,
+        connect_seq: session.connect_seq,
+        msg_seq: session.in_seq(),
+    });
+    Step::Next(Connecting::Reconnect(dialled, global_id, declined))
+}
+
+fn on_reconnect_ok(
+    granted: &SessionReconnectOk,
+    context: &mut Context<'_>,
+) -> Result<Step<Connecting>, Fault> {
+    if !context.session.could_have(granted.msg_seq) {
+        return Err(Fault::ImpossibleSeq(granted.msg_seq));
+    }
+    context.session.resume(granted.msg_seq);
+    Ok(Step::Resumed)
+}
+
+/// The acceptor does not have the session, or, unless `full`, its part of it.
+fn on_reset(
+    dialled: Dialled,
+    global_id: u64,
+    reset: &SessionReset,
+    context: &mut Context<'_>,
+) -> Result<Step<Connecting>, Fault> {
+    if reset.full {
+        context.session.reset();
+        context.events.push(Event::RemoteReset);
+    } else {
+        context.session.restart();
+    }
+    Ok(ident(dialled, global_id, context))
+}
+
+/// The acceptor decides whether there is a session to be kept. Its required
+/// features it checks itself.
 fn on_server_ident(
     dialled: &Dialled,
     global_id: u64,
     ident: ServerIdent,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
     if !ident.addrs.0.contains(&dialled.target) {
         return Err(Fault::WrongAcceptor(dialled.target));
     }
-    let policy = context.config.policies.get(dialled.peer_type);
+    context.policy.lossy = ident.flags & FLAG_LOSSY != 0;
+    context.session.server_cookie = ident.cookie;
+    context.session.peer_global_seq = ident.global_seq;
     Ok(Step::Open(Peer {
         name: EntityName::new(dialled.peer_type, ident.gid),
         addrs: ident.addrs,
-        features: policy.features_supported & ident.supported_features,
+        features: context.policy.features_supported & ident.supported_features,
         global_id,
         mode: ConMode::Crc,
-        lossy: true,
+        lossy: context.policy.lossy,
     }))
 }

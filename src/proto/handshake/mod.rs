@@ -5,10 +5,10 @@
 mod accept;
 mod connect;
 
-pub use accept::Accepting;
+pub use accept::{Accepting, Authenticated, Request};
 pub use connect::{Connecting, Dialled};
 
-use crate::types::EntityAddrVec;
+use crate::types::{EntityAddrVec, Policy, Random};
 
 use super::banner::Banner;
 use super::config::ProtocolConfig;
@@ -16,6 +16,7 @@ use super::fault::Fault;
 use super::frame::control::Control;
 use super::frame::{Frame, FrameWriter};
 use super::output::{Event, Peer};
+use super::session::Session;
 
 /// Frames of the longest handshake that is put up with.
 const MAX_FRAMES: usize = 64;
@@ -34,16 +35,27 @@ pub enum Handshake {
 pub enum Step<S> {
     /// On with the handshake.
     Next(S),
-    /// It is done.
+    /// A new session: it is done.
     Open(Peer),
+    /// A session goes on: it is done.
+    Resumed,
+    /// The dialler asks for a session; what becomes of that is decided where
+    /// all sessions are known.
+    Ask(Authenticated, Request),
 }
 
 /// What all states work with.
 pub struct Context<'a> {
     /// The messenger's settings.
     pub config: &'a ProtocolConfig,
+    /// What is promised to such peers.
+    pub policy: &'a mut Policy,
     /// Our addresses, as far as they are known.
     pub local: &'a mut EntityAddrVec,
+    /// What a dialler remembers of earlier links.
+    pub session: &'a mut Session,
+    /// Where cookies come from.
+    pub random: &'a mut Random,
     /// Where answers are staged.
     pub out: &'a mut FrameWriter,
     /// Where news go.
@@ -89,6 +101,8 @@ impl<S> Step<S> {
         match self {
             Self::Next(state) => Step::Next(wrap(state)),
             Self::Open(peer) => Step::Open(peer),
+            Self::Resumed => Step::Resumed,
+            Self::Ask(peer, request) => Step::Ask(peer, request),
         }
     }
 }

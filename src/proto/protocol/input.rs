@@ -1,0 +1,251 @@
+//! Inputs from below.
+
+use std::net::IpAddr;
+
+use crate::proto::banner::Banner;
+use crate::proto::fault::{Fault, LinkDown};
+use crate::proto::frame::{Bulk, Frame};
+use crate::proto::handshake::{Connecting, Context, Dialled, Handshake, Step};
+use crate::proto::output::{Clock, Event, Initiator, Intake, Peer};
+use crate::types::Time;
+
+use super::{Asking, Attempt, Protocol, State};
+
+/// How far a step has brought the handshake.
+enum Done {
+    NotYet,
+    Open(Peer),
+    Resumed,
+    Asks,
+}
+
+impl Protocol {
+    /// Sets a dialler going.
+    pub fn start(&mut self, now: Time, events: &mut Vec<Event>) {
+        if matches!(self.state, State::Idle) && !self.incoming {
+            self.dial(now, events);
+        }
+    }
+
+    /// The TCP connection that was asked for is up, from that IP of ours. It
+    /// fills in an unknown address where peers are not asked for it.
+    pub fn handle_connected(&mut self, from: Option<IpAddr>, now: Time) {
+        let State::Dialling(dialling) = &self.state else {
+            return;
+        };
+        // The time to be open in runs from the moment of dialling.
+        let deadline = dialling.deadline.min(now + self.config.ready_timeout);
+        let dialled = Dialled {
+            peer_type: self.peer_type,
+            target: dialling.target,
+            global_seq: self.config.global_seq.next(0),
+        };
+        if let Some(from) = from.filter(|_| !self.config.learn_addr) {
+            self.local.fill_blank_ips(from);
+        }
+        self.shake(Handshake::Connect(Connecting::Banner(dialled)), deadline);
+    }
+
+    /// Parses as much of `input` as it can and returns how much it has used up.
+    /// Present the rest again, in front of what is read next.
+    pub fn handle_received(&mut self, input: &[u8], now: Clock, intake: &mut Intake<'_>) -> usize {
+        let mut rest = input;
+        match self.receive(&mut rest, now.now, intake) {
+            Ok(()) => input.len() - rest.len(),
+            Err(fault) => {
+                self.fault(fault, now.now, intake.events);
+                input.len()
+            }
+        }
+    }
+
+    /// While a large frame is half read: where its next bytes belong. Read at
+    /// most `missing` bytes to the end of `buffer`, which has spare capacity
+    /// (perhaps less than is missing: memory grows with what came), then call
+    /// [`Self::handle_bulk`].
+    pub fn bulk(&mut self) -> Option<Bulk<'_>> {
+        self.reader.bulk()
+    }
+
+    /// Bytes were read into [`Self::bulk`].
+    pub fn handle_bulk(&mut self, now: Clock, intake: &mut Intake<'_>) {
+        self.handle_received(&[], now, intake);
+    }
+
+    /// The payload that was refused before is paid for now. Present the kept
+    /// bytes again. Not to be called unless [`Self::is_waiting_for_admission`].
+    pub fn handle_admitted(&mut self) {
+        self.reader.handle_admitted();
+    }
+
+    /// The socket is gone, or could not be had.
+    pub fn handle_disconnected(&mut self, why: LinkDown, now: Time, events: &mut Vec<Event>) {
+        match self.state {
+            State::Dialling(_) | State::Handshake(_) | State::Asking(_) | State::Open(_) => {
+                if matches!((&self.state, why), (State::Dialling(_), LinkDown::Refused)) {
+                    events.push(Event::Refused);
+                }
+                self.fault(Fault::Link(why), now, events);
+            }
+            State::Idle
+            | State::Failing(_)
+            | State::Backoff(_)
+            | State::Standby
+            | State::Closed => {}
+        }
+    }
+
+    /// Time has passed; nothing happens before [`Self::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: Time, events: &mut Vec<Event>) {
+        if self.poll_timeout().is_none_or(|due| now < due) {
+            return;
+        }
+        let fault = match &mut self.state {
+            State::Backoff(_) => return self.dial(now, events),
+            State::Open(exchange) => exchange.handle_timeout(&self.config, now),
+            _ => Some(Fault::ReadyTimeout),
+        };
+        match fault {
+            Some(fault) => self.fault(fault, now, events),
+            None => self.keepalive = true,
+        }
+    }
+
+    /// The first `n` bytes of what [`Self::poll_transmit`] offered are written.
+    pub fn handle_sent(&mut self, n: usize, now: Time) {
+        self.writer.handle_sent(n);
+        if let State::Open(exchange) = &mut self.state {
+            exchange.handle_sent(!self.writer.is_empty(), now);
+        }
+    }
+
+    #[inline]
+    fn receive(
+        &mut self,
+        rest: &mut &[u8],
+        now: Time,
+        intake: &mut Intake<'_>,
+    ) -> Result<(), Fault> {
+        while let State::Handshake(attempt) = &mut self.state {
+            if attempt.handshake.expects_banner() {
+                if !self.receive_banner(rest, intake.events)? {
+                    return Ok(());
+                }
+                continue;
+            }
+            let before = rest.len();
+            let frame = self.reader.next(rest, intake.admit)?;
+            attempt.budget.spend_bytes(before - rest.len())?;
+            let Some(frame) = frame else {
+                return Ok(());
+            };
+            attempt.budget.spend_frame()?;
+            self.receive_handshake(&frame, now, intake.events)?;
+        }
+        match &mut self.state {
+            State::Open(exchange) => {
+                exchange.receive(&mut self.reader, &mut self.session, rest, now, intake)
+            }
+            // What follows the request belongs to whoever gets the socket.
+            State::Asking(_) => Ok(()),
+            // Nobody should read now; what comes belongs to a lost link.
+            _ => {
+                *rest = &[];
+                Ok(())
+            }
+        }
+    }
+
+    /// False: it is not whole yet.
+    fn receive_banner(&mut self, rest: &mut &[u8], events: &mut Vec<Event>) -> Result<bool, Fault> {
+        let before = rest.len();
+        let Some(theirs) = Banner::decode(rest)? else {
+            return Ok(false);
+        };
+        let revision = Banner::of(&self.config).agree(&theirs)?;
+        self.reader.set_revision(revision);
+        self.writer.set_revision(revision);
+        self.advance(
+            |handshake, context| Ok(Step::Next(handshake.handle_banner(context))),
+            events,
+        )?;
+        if let State::Handshake(attempt) = &mut self.state {
+            attempt.budget.spend_bytes(before - rest.len())?;
+        }
+        Ok(true)
+    }
+
+    fn receive_handshake(
+        &mut self,
+        frame: &Frame<'_>,
+        now: Time,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        let done = self.advance(
+            |handshake, context| handshake.handle(frame, context),
+            events,
+        )?;
+        match done {
+            Done::Open(peer) => {
+                self.open(now);
+                events.push(Event::Open(peer, Initiator::Us));
+            }
+            Done::Resumed => {
+                self.open(now);
+                events.push(Event::Resumed(Initiator::Us));
+            }
+            Done::Asks if self.needs_verdict() => events.push(Event::Asked),
+            Done::Asks => self.decide_alone(now, events),
+            Done::NotYet => {}
+        }
+        Ok(())
+    }
+
+    /// Moves the handshake on.
+    fn advance(
+        &mut self,
+        step: impl FnOnce(Handshake, &mut Context<'_>) -> Result<Step<Handshake>, Fault>,
+        events: &mut Vec<Event>,
+    ) -> Result<Done, Fault> {
+        let name = self.state_name();
+        let State::Handshake(attempt) = std::mem::replace(&mut self.state, State::Failing(name))
+        else {
+            return Ok(Done::NotYet);
+        };
+        let Attempt {
+            handshake,
+            budget,
+            deadline,
+        } = attempt;
+        let mut context = Context {
+            config: &self.config,
+            policy: &mut self.policy,
+            local: &mut self.local,
+            session: &mut self.session,
+            random: &mut self.random,
+            out: &mut self.writer,
+            events,
+        };
+        match step(handshake, &mut context)? {
+            Step::Next(handshake) => {
+                self.state = State::Handshake(Attempt {
+                    handshake,
+                    budget,
+                    deadline,
+                });
+                Ok(Done::NotYet)
+            }
+            Step::Open(peer) => Ok(Done::Open(peer)),
+            Step::Resumed => Ok(Done::Resumed),
+            Step::Ask(peer, request) => {
+                self.state = State::Asking(Box::new(Asking {
+                    peer,
+                    request,
+                    budget,
+                    deadline,
+                }));
+                Ok(Done::Asks)
+            }
+        }
+    }
+}

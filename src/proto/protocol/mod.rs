@@ -1,0 +1,322 @@
+//! One connection: link states, session, timers, back-off, and the way in and
+//! out.
+//!
+//! ```text
+//!   connect ── start ──► Dialling ──► Handshake ─────────────► Open
+//!                          ▲  ▲ │        │                    ▲ │
+//!                 back-off │  │ ▼ fault  ▼                    │ │ fault
+//!                          └──┼─ Backoff ◄─┘                  │ │
+//!                    message  │                               │ │ lossless:
+//!                             └── Standby ◄───────────────────┼─┤ dial, rest
+//!                                    │                        │ │ or wait
+//!                                    │       take_over        │ │
+//!                                    └────────────────────────┤ │
+//!   accept ──► Handshake ──► Asking ── grant ─────────────────┘ ▼
+//!                               └───── refuse, taken over    Closed
+//! ```
+//!
+//! Inputs stand in [`input`], what a fault leads to in [`reaction`], what
+//! becomes of a dialler that asks for a session in [`meeting`].
+
+mod input;
+mod meeting;
+mod reaction;
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::types::{EntityAddr, EntityAddrVec, EntityType, Policy, Random, Time};
+
+use super::config::ProtocolConfig;
+use super::exchange::Exchange;
+use super::frame::{FrameReader, FrameWriter};
+use super::handshake::{self, Accepting, Authenticated, Budget, Handshake, Request};
+use super::out_queue::Outgoing;
+use super::output::{Clock, Spares};
+use super::session::Session;
+
+/// One connection to one peer, without its socket.
+///
+/// Inputs are `handle_*`, commands are plain verbs, outputs are `poll_*`. After
+/// each input and command, drain the outputs. Once closed, every input is
+/// ignored and every output empty.
+pub struct Protocol {
+    config: Arc<ProtocolConfig>,
+    local: EntityAddrVec,
+    peer_type: EntityType,
+    /// Where the peer can be dialled: as asked for, or as it calls itself.
+    peer: EntityAddrVec,
+    policy: Policy,
+    /// Accepted, and not granted a session yet: nobody above knows of it.
+    incoming: bool,
+    state: State,
+    session: Session,
+    /// A keepalive is to go out before the next message.
+    keepalive: bool,
+    /// The last pause between attempts, before jitter; zero after success.
+    backoff: Duration,
+    random: Random,
+    reader: FrameReader,
+    writer: FrameWriter,
+}
+
+enum State {
+    /// Not started.
+    Idle,
+    Dialling(Dialling),
+    Handshake(Attempt),
+    /// A step of the handshake in that state has failed, and the fault follows.
+    Failing(&'static str),
+    /// The dialler's request waits for a verdict.
+    Asking(Box<Asking>),
+    Open(Exchange),
+    /// The last attempt failed; the next is due then.
+    Backoff(Time),
+    /// Without a link, until there is something to send or the peer dials.
+    Standby,
+    Closed,
+}
+
+struct Dialling {
+    target: EntityAddr,
+    deadline: Time,
+}
+
+struct Attempt {
+    handshake: Handshake,
+    budget: Budget,
+    deadline: Time,
+}
+
+struct Asking {
+    peer: Authenticated,
+    request: Request,
+    budget: Budget,
+    deadline: Time,
+}
+
+/// Commands from above.
+impl Protocol {
+    /// A dialler. Nothing happens before [`Self::start`]. Equal seeds make
+    /// equal cookies and pauses.
+    pub fn connect(
+        config: Arc<ProtocolConfig>,
+        local: EntityAddrVec,
+        peer_type: EntityType,
+        peer: EntityAddrVec,
+        seed: u64,
+    ) -> Self {
+        let policy = *config.policies.get(peer_type);
+        Self {
+            peer_type,
+            peer,
+            ..Self::new(config, local, policy, seed)
+        }
+    }
+
+    /// An acceptor, on a socket from that address. The banner is staged.
+    pub fn accept(
+        config: Arc<ProtocolConfig>,
+        local: EntityAddrVec,
+        from: SocketAddr,
+        seed: u64,
+        now: Time,
+    ) -> Self {
+        // Its HELLO will tell whom it is and so which policy holds.
+        let policy = *config.policies.get(EntityType(0));
+        let deadline = now + config.ready_timeout;
+        let mut protocol = Self {
+            incoming: true,
+            ..Self::new(config, local, policy, seed)
+        };
+        protocol.shake(Handshake::Accept(Accepting::Banner(from)), deadline);
+        protocol
+    }
+
+    /// Queues a message; it is written once the connection is open. On a closed
+    /// connection it is dropped. If [`Self::wants_link`] now, see
+    /// [`Self::wake`].
+    #[inline]
+    pub fn send(&mut self, message: Outgoing) {
+        if !self.is_closed() {
+            self.session.push(message);
+        }
+    }
+
+    /// Asks the peer for a sign of life before the next message goes out.
+    pub fn keepalive(&mut self) {
+        self.keepalive = !self.is_closed();
+    }
+
+    /// Ends it at once and without an event: what is queued is dropped, what
+    /// was admitted for a half-read message is unused.
+    pub fn mark_down(&mut self) {
+        self.close();
+    }
+
+    /// From now on a fault ends the connection, whatever its policy was.
+    pub fn mark_disposable(&mut self) {
+        self.policy.lossy = true;
+        if let State::Open(exchange) = &mut self.state {
+            exchange.turn_lossy();
+        }
+    }
+
+    /// Lets the connection stage its bytes in a buffer of the caller's, unless
+    /// bytes of its own still wait.
+    pub fn lend(&mut self, buffer: &mut Vec<u8>) {
+        self.writer.lend(buffer);
+    }
+
+    /// Gives the lent buffer back, emptied, if all was written. Otherwise the
+    /// connection keeps it until it is, and `buffer` gets an empty one.
+    pub fn reclaim(&mut self, buffer: &mut Vec<u8>) {
+        self.writer.reclaim(buffer);
+    }
+}
+
+/// Outputs.
+impl Protocol {
+    /// Encodes queued messages, fills `slices` with what is to be written next
+    /// and returns how many it has filled.
+    pub fn poll_transmit<'a>(
+        &'a mut self,
+        now: Clock,
+        spares: &mut Spares,
+        slices: &mut [IoSlice<'a>],
+    ) -> usize {
+        if let State::Open(exchange) = &mut self.state {
+            exchange.stage(
+                &mut self.writer,
+                &mut self.session,
+                &mut self.keepalive,
+                now,
+                spares,
+            );
+        }
+        self.writer.fill(slices)
+    }
+
+    /// When [`Self::handle_timeout`] is due. While open it moves with every
+    /// byte; a timer armed for an earlier answer does no harm.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        match &self.state {
+            State::Idle | State::Failing(_) | State::Standby | State::Closed => None,
+            State::Dialling(dialling) => Some(dialling.deadline),
+            State::Handshake(attempt) => Some(attempt.deadline),
+            State::Asking(asking) => Some(asking.deadline),
+            State::Open(exchange) => {
+                Some(exchange.poll_timeout(&self.config, &self.writer, &self.session))
+            }
+            State::Backoff(until) => Some(*until),
+        }
+    }
+
+    /// Budget admitted for frames of which no message came. Ask after each
+    /// input, and when dropping the connection; each byte is reported once.
+    pub fn take_unused_admission(&mut self) -> u64 {
+        self.reader.take_unused()
+    }
+
+    /// Payload bytes of sent messages that were let go of since the last call:
+    /// acknowledged, or written where nobody acknowledges.
+    pub fn take_released(&mut self) -> u64 {
+        self.session.take_released()
+    }
+
+    /// True while staged bytes or, once open, anything queued remains.
+    pub fn has_unsent(&self) -> bool {
+        let queued = match &self.state {
+            State::Open(exchange) => {
+                self.keepalive || exchange.owes_frame() || self.session.has_queued()
+            }
+            _ => false,
+        };
+        queued || !self.writer.is_empty()
+    }
+
+    /// True while it rests though there is something to send: see [`Self::wake`].
+    pub fn wants_link(&self) -> bool {
+        matches!(self.state, State::Standby)
+            && !self.policy.server
+            && self.session.has_queued()
+            && self.target().is_some()
+    }
+
+    /// True while a refused payload is in the way of everything behind it.
+    pub const fn is_waiting_for_admission(&self) -> bool {
+        self.reader.is_waiting()
+    }
+
+    /// True from the end of the handshake to the end of the link.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// True once it is over for good.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// Ceph's name for the state; back-off and asking, which have none there,
+    /// get one.
+    pub const fn state_name(&self) -> &'static str {
+        match &self.state {
+            State::Idle => "NONE",
+            State::Dialling(_) => "START_CONNECT",
+            State::Handshake(attempt) => attempt.handshake.name(),
+            State::Failing(name) => name,
+            State::Asking(_) => "SESSION_ACCEPTING",
+            State::Open(_) => "READY",
+            State::Backoff(_) => "BACKOFF",
+            State::Standby => "STANDBY",
+            State::Closed => "CLOSED",
+        }
+    }
+}
+
+impl Protocol {
+    fn new(config: Arc<ProtocolConfig>, local: EntityAddrVec, policy: Policy, seed: u64) -> Self {
+        let crcs = config.crc_data;
+        Self {
+            config,
+            local,
+            peer_type: EntityType(0),
+            peer: EntityAddrVec::default(),
+            policy,
+            incoming: false,
+            state: State::Idle,
+            session: Session::default(),
+            keepalive: false,
+            backoff: Duration::ZERO,
+            random: Random::new(seed),
+            reader: FrameReader::new(crcs),
+            writer: FrameWriter::new(crcs),
+        }
+    }
+
+    /// Where to dial, if that is possible at all.
+    fn target(&self) -> Option<EntityAddr> {
+        let target = self.peer.msgr2().copied();
+        target.filter(EntityAddr::is_dialable)
+    }
+
+    fn shake(&mut self, handshake: Handshake, deadline: Time) {
+        handshake::send_banner(&self.config, &mut self.writer);
+        self.state = State::Handshake(Attempt {
+            handshake,
+            budget: Budget::default(),
+            deadline,
+        });
+    }
+
+    /// The handshake is done.
+    fn open(&mut self, now: Time) {
+        self.backoff = Duration::ZERO;
+        self.incoming = false;
+        self.reader.allow_messages(self.config.max_message);
+        self.state = State::Open(Exchange::new(self.policy.lossy, now));
+    }
+}

@@ -1,0 +1,98 @@
+//! What follows from the loss of a link, and from the wish for one.
+
+use std::time::Duration;
+
+use crate::proto::fault::Fault;
+use crate::proto::output::Event;
+use crate::proto::session::Session;
+use crate::types::Time;
+
+use super::{Dialling, Protocol, State};
+
+impl Protocol {
+    /// Dials if [`Self::wants_link`].
+    pub fn wake(&mut self, now: Time, events: &mut Vec<Event>) {
+        if self.wants_link() {
+            self.count_attempt();
+            self.dial(now, events);
+        }
+    }
+
+    /// Our own attempt is the one to survive: it must not rest, and not wait.
+    pub fn insist(&mut self, now: Time, events: &mut Vec<Event>) {
+        self.keepalive = true;
+        if matches!(self.state, State::Backoff(_)) {
+            self.dial(now, events);
+        }
+    }
+
+    pub(super) fn dial(&mut self, now: Time, events: &mut Vec<Event>) {
+        let Some(target) = self.target() else {
+            return self.fault(Fault::NothingToDial, now, events);
+        };
+        let deadline = now + self.config.ready_timeout;
+        self.state = State::Dialling(Dialling { target, deadline });
+        events.push(Event::Dial(target));
+    }
+
+    /// The link is lost, or was not to be had.
+    pub(super) fn fault(&mut self, fault: Fault, now: Time, events: &mut Vec<Event>) {
+        let was_open = self.is_open();
+        let during = self.state_name();
+        self.reader.reset();
+        self.writer.clear();
+        self.session.requeue();
+        events.push(Event::Fault { fault, during });
+        events.push(Event::CloseSocket);
+        if self.incoming {
+            self.close();
+            events.push(Event::Closed { reset: false });
+        } else if fault.is_final() || (was_open && self.policy.lossy) {
+            self.close();
+            events.push(Event::Closed { reset: true });
+        } else if self.rests(fault) {
+            self.state = State::Standby;
+        } else if was_open {
+            self.backoff = Duration::ZERO;
+            self.count_attempt();
+            self.dial(now, events);
+        } else {
+            self.count_attempt();
+            let pause = self.next_pause();
+            self.state = State::Backoff(now + pause);
+        }
+    }
+
+    /// Without a link, does this end wait for the peer or for something to say?
+    fn rests(&self, fault: Fault) -> bool {
+        let idle = !self.session.has_queued() && !self.keepalive && fault != Fault::Wait;
+        !self.policy.lossy
+            && (self.policy.server || self.target().is_none() || (self.policy.standby && idle))
+    }
+
+    /// An attempt to resume the session is told from those before by its count.
+    fn count_attempt(&mut self) {
+        if self.session.server_cookie != 0 {
+            self.session.connect_seq = self.session.connect_seq.saturating_add(1);
+        }
+    }
+
+    /// Twice the last pause, within bounds. The random half keeps two ends, and
+    /// the many clients of one server, from meeting again and again.
+    fn next_pause(&mut self) -> Duration {
+        let doubled = self.backoff.saturating_mul(2);
+        let longest = self.config.max_backoff.max(self.config.initial_backoff);
+        self.backoff = doubled.clamp(self.config.initial_backoff, longest);
+        let half = self.backoff / 2;
+        let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
+        half + Duration::from_nanos(self.random.below(nanos.saturating_add(1)))
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.session = Session::default();
+        self.keepalive = false;
+        self.reader.reset();
+        self.writer.clear();
+    }
+}

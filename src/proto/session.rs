@@ -1,0 +1,318 @@
+//! What two ends remember of each other while links come and go.
+//!
+//! A message that is sent passes through three places: `queue` until it is
+//! written, `sent` until it is acknowledged, and, if its link is lost in
+//! between, `replay`, from where it is written again under the number it has.
+
+use std::collections::VecDeque;
+
+use super::fault::Fault;
+use super::out_queue::{OutQueue, Outgoing};
+use super::output::Spares;
+
+/// The state of a session. A lossy connection has one too, of which only the
+/// queue and the numbers of its one link matter.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// Chosen by the end that dialled first; 0 if there is no session.
+    pub client_cookie: u64,
+    /// Chosen by the end that accepted; other than 0 it says that the session
+    /// can be resumed.
+    pub server_cookie: u64,
+    /// The peer's highest count of attempts that was seen.
+    pub peer_global_seq: u64,
+    /// Counts the attempts to resume this session.
+    pub connect_seq: u64,
+    /// The last message received.
+    in_seq: u64,
+    /// The last number given to a message.
+    out_seq: u64,
+    /// The last message that the peer said it has.
+    acked: u64,
+    queue: OutQueue,
+    /// Written on a lost link and not acknowledged, oldest first.
+    replay: VecDeque<Outgoing>,
+    /// Written on this link and not acknowledged, oldest first.
+    sent: VecDeque<Outgoing>,
+    /// Payload bytes that are no longer kept.
+    released: u64,
+}
+
+/// Places that an empty list of sent messages keeps.
+const KEPT: usize = 64;
+
+/// Sending.
+impl Session {
+    /// Queues a message.
+    #[inline]
+    pub fn push(&mut self, message: Outgoing) {
+        self.queue.push(message);
+    }
+
+    /// True if a message waits to be written.
+    #[inline]
+    pub fn has_queued(&self) -> bool {
+        !self.queue.is_empty() || !self.replay.is_empty()
+    }
+
+    /// True if the peer still has to acknowledge something.
+    pub fn awaits_ack(&self) -> bool {
+        !self.sent.is_empty()
+    }
+
+    /// The next message to write, with its number: what is replayed first.
+    #[inline]
+    pub fn next(&mut self) -> Option<Outgoing> {
+        if let Some(again) = self.replay.pop_front() {
+            return Some(again);
+        }
+        let mut fresh = self.queue.pop()?;
+        self.out_seq += 1;
+        fresh.message.seq = self.out_seq;
+        Some(fresh)
+    }
+
+    /// That message was written: it is kept until the peer has it.
+    #[inline]
+    pub fn keep(&mut self, message: Outgoing) {
+        self.sent.push_back(message);
+    }
+
+    /// That message was written, and nobody will ask for it again.
+    #[inline]
+    pub fn let_go(&mut self, message: Outgoing, spares: &mut Spares) {
+        self.released += message.message.payload_len() as u64;
+        spares.put(message.message);
+    }
+
+    /// The peer has everything up to `seq`. True if that was news.
+    pub fn acknowledge(&mut self, seq: u64, spares: &mut Spares) -> Result<bool, Fault> {
+        if seq > self.out_seq {
+            return Err(Fault::AckAhead(seq));
+        }
+        if seq < self.acked {
+            return Err(Fault::AckBehind(seq));
+        }
+        let is_news = seq > self.acked;
+        self.acked = seq;
+        while self
+            .sent
+            .front()
+            .is_some_and(|sent| sent.message.seq <= seq)
+        {
+            if let Some(sent) = self.sent.pop_front() {
+                self.let_go(sent, spares);
+            }
+        }
+        if self.sent.is_empty() && self.sent.capacity() > KEPT {
+            self.sent = VecDeque::new();
+        }
+        Ok(is_news)
+    }
+
+    /// Payload bytes that were let go of since the last call.
+    pub fn take_released(&mut self) -> u64 {
+        std::mem::take(&mut self.released)
+    }
+}
+
+/// Receiving.
+impl Session {
+    /// The last message received.
+    #[inline]
+    pub const fn in_seq(&self) -> u64 {
+        self.in_seq
+    }
+
+    /// Notes that message `seq` has come; false if it had come before. Gaps are
+    /// accepted, as Ceph accepts them: a peer may have lost messages with an
+    /// earlier session.
+    #[inline]
+    pub fn receive(&mut self, seq: u64) -> bool {
+        let is_new = seq > self.in_seq;
+        if is_new {
+            self.in_seq = seq;
+        }
+        is_new
+    }
+}
+
+/// The ends of links and sessions.
+impl Session {
+    /// The link is lost: what was written and not acknowledged goes first on
+    /// the next one.
+    pub fn requeue(&mut self) {
+        if self.sent.is_empty() {
+            return;
+        }
+        let mut replay = std::mem::take(&mut self.sent);
+        replay.append(&mut self.replay);
+        self.replay = replay;
+    }
+
+    /// Could a peer with whom this session is shared have received just that
+    /// much? If not, the two do not remember the same session.
+    pub const fn could_have(&self, seq: u64) -> bool {
+        self.acked <= seq && seq <= self.out_seq
+    }
+
+    /// The session goes on with a peer that has everything up to `seq`.
+    pub fn resume(&mut self, seq: u64) {
+        self.acked = seq;
+        while self
+            .replay
+            .front()
+            .is_some_and(|next| next.message.seq <= seq)
+        {
+            if let Some(known) = self.replay.pop_front() {
+                self.released += known.message.payload_len() as u64;
+            }
+        }
+    }
+
+    /// A peer that remembers nothing is given a session: numbers start anew in
+    /// both directions, but messages keep those they have.
+    pub fn begin(&mut self) {
+        self.in_seq = 0;
+        self.acked = 0;
+        self.connect_seq = 0;
+        if self.replay.is_empty() {
+            self.out_seq = 0;
+        }
+    }
+
+    /// The peer has no part of the session, but nothing of it is lost: it was
+    /// never told of it. What is queued stays.
+    pub fn restart(&mut self) {
+        self.server_cookie = 0;
+        self.connect_seq = 0;
+        self.in_seq = 0;
+        self.acked = 0;
+    }
+
+    /// The peer has lost the session, and with it goes everything here.
+    pub fn reset(&mut self) {
+        let released = self.released + self.unreleased();
+        *self = Self {
+            released,
+            ..Self::default()
+        };
+    }
+
+    /// Payload bytes in all three places.
+    fn unreleased(&mut self) -> u64 {
+        let listed: u64 = (self.replay.iter().chain(&self.sent))
+            .map(|kept| kept.message.payload_len() as u64)
+            .sum();
+        let queued = std::iter::from_fn(|| self.queue.pop());
+        listed
+            + queued
+                .map(|kept| kept.message.payload_len() as u64)
+                .sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Message;
+
+    fn message(tid: u64) -> Outgoing {
+        let mut message = Message::new(1);
+        message.tid = tid;
+        message.data.append_copy(&[7; 10]);
+        message.into()
+    }
+
+    fn session(messages: u64) -> Session {
+        let mut session = Session::default();
+        (1..=messages).for_each(|tid| session.push(message(tid)));
+        session
+    }
+
+    /// Writes up to `count` messages; their numbers and tids.
+    fn write(session: &mut Session, count: usize) -> Vec<(u64, u64)> {
+        let mut written = Vec::new();
+        while written.len() < count {
+            let Some(next) = session.next() else { break };
+            written.push((next.message.seq, next.message.tid));
+            session.keep(next);
+        }
+        written
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_is_written_again_under_its_number() {
+        let mut session = session(5);
+        assert_eq!(write(&mut session, 3), [(1, 1), (2, 2), (3, 3)]);
+        assert_eq!(session.acknowledge(1, &mut Spares::default()), Ok(true));
+        session.requeue();
+        assert_eq!(write(&mut session, 1), [(2, 2)]);
+        session.requeue();
+        session.resume(2);
+        assert_eq!(write(&mut session, 9), [(3, 3), (4, 4), (5, 5)]);
+        assert_eq!(session.take_released(), 20);
+    }
+
+    #[test]
+    fn an_ack_of_the_future_or_of_the_past_is_a_fault_and_drops_nothing() {
+        let mut session = session(3);
+        write(&mut session, 2);
+        let spares = &mut Spares::default();
+        assert_eq!(session.acknowledge(3, spares), Err(Fault::AckAhead(3)));
+        let beyond = session.acknowledge(u64::MAX, spares);
+        assert_eq!(beyond, Err(Fault::AckAhead(u64::MAX)));
+        assert_eq!(session.acknowledge(2, spares), Ok(true));
+        assert_eq!(session.acknowledge(2, spares), Ok(false));
+        assert_eq!(session.acknowledge(1, spares), Err(Fault::AckBehind(1)));
+        assert_eq!(session.take_released(), 20);
+    }
+
+    #[test]
+    fn a_peer_cannot_have_more_than_was_sent_nor_less_than_it_said() {
+        let mut session = session(3);
+        write(&mut session, 3);
+        session.acknowledge(1, &mut Spares::default()).unwrap();
+        session.requeue();
+        let possible: Vec<u64> = (0..5).filter(|seq| session.could_have(*seq)).collect();
+        assert_eq!(possible, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_new_session_keeps_the_messages_of_an_interrupted_one() {
+        let mut session = session(2);
+        assert!(session.receive(9));
+        write(&mut session, 1);
+        session.requeue();
+        session.begin();
+        assert!(session.receive(1), "the peer counts from 1 again");
+        assert_eq!(write(&mut session, 9), [(1, 1), (2, 2)]);
+        session.acknowledge(2, &mut Spares::default()).unwrap();
+        session.begin();
+        session.push(message(3));
+        assert_eq!(write(&mut session, 9), [(1, 3)]);
+    }
+
+    #[test]
+    fn a_reset_leaves_nothing_and_releases_every_byte() {
+        let mut session = session(4);
+        write(&mut session, 2);
+        session.requeue();
+        write(&mut session, 1);
+        session.reset();
+        assert!(!session.has_queued() && !session.awaits_ack());
+        assert_eq!(session.take_released(), 40);
+        session.push(message(5));
+        assert_eq!(write(&mut session, 9), [(1, 5)]);
+    }
+
+    #[test]
+    fn a_message_that_came_before_is_known() {
+        let mut session = Session::default();
+        assert_eq!(
+            [1, 1, 3, 2, 4].map(|seq| session.receive(seq)),
+            [true, false, true, false, true]
+        );
+        assert_eq!(session.in_seq(), 4);
+    }
+}
