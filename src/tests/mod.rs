@@ -7,3 +7,4 @@ mod faults;
 mod handshake;
 mod layering;
 pub mod pair;
+mod sessions;

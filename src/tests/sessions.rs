@@ -1,0 +1,314 @@
+//! Sessions over links that break: at every byte, and again on the next link.
+//! Only one end dials; two that do are the simulator's.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict};
+use crate::types::{EntityType, Message, Policy, Random, Time};
+
+use super::pair::{CLIENT_SOCKET, End, Pipes, SERVER, SMOOTH, addrs, config, message};
+
+/// Where the dialler could be dialled, if its policy lets it be.
+const CLIENT: &str = "v2:10.0.0.2:6800/9";
+
+/// A dialler and the server's side: the session there, and a newcomer's
+/// handshake until it is known what becomes of it.
+struct Conversation {
+    server_config: Arc<ProtocolConfig>,
+    dialler: End,
+    session: Option<End>,
+    newcomer: Option<End>,
+    /// Does a link lead to the newcomer, or to the session?
+    linked: Option<Side>,
+    /// Under way to the server and to the dialler.
+    wires: [VecDeque<u8>; 2],
+    /// Bytes that arrived on this link.
+    carried: [usize; 2],
+    /// Where the next links break.
+    cuts: VecDeque<(usize, usize)>,
+    links: usize,
+    pipes: Pipes,
+    now: Time,
+    replied: bool,
+    seed: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Newcomer,
+    Session,
+}
+
+fn lines() -> Vec<Message> {
+    [
+        (0, 0, 0),
+        (40, 0, 0),
+        (10, 20, 30),
+        (0, 17_000, 9),
+        (5, 0, 0),
+    ]
+    .into_iter()
+    .zip(1..)
+    .map(|((front, middle, data), tid)| message(tid, front, middle, data))
+    .collect()
+}
+
+impl Conversation {
+    fn new(client: Policy, server: Policy, cuts: &[(usize, usize)]) -> Self {
+        let client = Arc::new(config("osd.1", client));
+        let mut dialler = End::new(Protocol::connect(
+            client,
+            addrs(CLIENT),
+            EntityType::OSD,
+            addrs(SERVER),
+            1,
+        ));
+        for line in lines() {
+            dialler.protocol.send(Outgoing::from(line));
+        }
+        Self {
+            server_config: Arc::new(config("osd.3", server)),
+            dialler,
+            session: None,
+            newcomer: None,
+            linked: None,
+            wires: Default::default(),
+            carried: [0; 2],
+            cuts: cuts.iter().copied().collect(),
+            links: 0,
+            pipes: SMOOTH,
+            now: Time::ZERO,
+            replied: false,
+            seed: 100,
+        }
+    }
+
+    fn run(mut self) -> Self {
+        self.dialler
+            .protocol
+            .start(self.now, &mut self.dialler.events);
+        for _ in 0..100_000 {
+            self.answer_dial();
+            if self.step() {
+                continue;
+            }
+            if self.linked.is_some() && self.dialler.protocol.is_open() {
+                return self;
+            }
+            assert!(
+                self.dialler.protocol.poll_timeout().is_some(),
+                "{}",
+                self.dialler.story()
+            );
+            self.now = self.dialler.time_out();
+        }
+        let story = self.dialler.story();
+        panic!("it never comes to rest: {story:.500}");
+    }
+
+    fn answer_dial(&mut self) {
+        if self.linked.is_some() || self.dialler.protocol.state_name() != "START_CONNECT" {
+            return;
+        }
+        self.dialler.protocol.handle_connected(None, self.now);
+        self.seed += 1;
+        self.newcomer = Some(End::new(Protocol::accept(
+            Arc::clone(&self.server_config),
+            addrs(SERVER),
+            CLIENT_SOCKET.parse().unwrap(),
+            self.seed,
+            self.now,
+        )));
+        self.linked = Some(Side::Newcomer);
+        self.carried = [0; 2];
+        self.links += 1;
+    }
+
+    fn server(&mut self) -> &mut End {
+        match self.linked.expect("no link") {
+            Side::Newcomer => self.newcomer.as_mut().unwrap(),
+            Side::Session => self.session.as_mut().unwrap(),
+        }
+    }
+
+    /// Moves bytes once in each direction; false if there were none.
+    fn step(&mut self) -> bool {
+        if self.linked.is_none() {
+            return false;
+        }
+        let (now, pipes) = (self.now, self.pipes);
+        let bytes = self.dialler.transmit(&pipes, now);
+        self.wires[0].extend(bytes);
+        let bytes = self.server().transmit(&pipes, now);
+        self.wires[1].extend(bytes);
+        let mut moved = false;
+        for direction in 0..2 {
+            let limit = self.cuts.front().filter(|(at, _)| *at == direction);
+            let limit = limit.map_or(usize::MAX, |(_, at)| at - self.carried[direction]);
+            let len = self.wires[direction].len().min(pipes.read).min(limit);
+            let bytes: Vec<u8> = self.wires[direction].drain(..len).collect();
+            moved |= len > 0;
+            self.carried[direction] += len;
+            match direction {
+                0 => {
+                    self.server().receive(&bytes, now);
+                    self.settle_request();
+                }
+                _ => self.dialler.receive(&bytes, now),
+            }
+            if len == limit {
+                self.cut();
+                return true;
+            }
+        }
+        moved
+    }
+
+    fn settle_request(&mut self) {
+        let Some(newcomer) = self.newcomer.as_mut() else {
+            return;
+        };
+        if newcomer.protocol.asked().is_none() {
+            return;
+        }
+        let session = self.session.as_mut();
+        let verdict = newcomer
+            .protocol
+            .meet(session.as_ref().map(|end| &end.protocol));
+        match (verdict, session) {
+            (Verdict::New, _) => {
+                let now = self.now;
+                newcomer.protocol.grant(now, &mut newcomer.events);
+                self.session = self.newcomer.take();
+                self.linked = Some(Side::Session);
+            }
+            (Verdict::Replace { reset }, Some(session)) => {
+                let (now, events) = (self.now, &mut session.events);
+                session
+                    .protocol
+                    .take_over(&mut newcomer.protocol, reset, now, events);
+                self.newcomer = None;
+                self.linked = Some(Side::Session);
+            }
+            (Verdict::Resume, Some(session)) => {
+                let (now, events) = (self.now, &mut session.events);
+                session
+                    .protocol
+                    .take_over(&mut newcomer.protocol, false, now, events);
+                self.newcomer = None;
+                self.linked = Some(Side::Session);
+            }
+            (refusal, _) => newcomer.protocol.refuse(refusal),
+        }
+        if let (Some(session), false) = (&mut self.session, self.replied) {
+            self.replied = true;
+            for line in lines() {
+                session.protocol.send(Outgoing::from(line));
+            }
+        }
+    }
+
+    fn cut(&mut self) {
+        self.cuts.pop_front();
+        self.wires.iter_mut().for_each(VecDeque::clear);
+        let now = self.now;
+        self.server().disconnect(LinkDown::Eof, now);
+        self.newcomer = None;
+        self.linked = None;
+        self.dialler.disconnect(LinkDown::Eof, now);
+    }
+
+    /// What a session promises, whatever happens to its links.
+    fn violation(&mut self) -> Option<String> {
+        let session = self.session.as_mut().expect("a session");
+        for (end, name) in [(&mut self.dialler, "dialler"), (session, "server")] {
+            let tids: Vec<u64> = end.messages().map(|message| message.tid).collect();
+            if tids != [1, 2, 3, 4, 5] {
+                return Some(format!("the {name} received {tids:?}"));
+            }
+            let told =
+                end.count(|event| matches!(event, Event::RemoteReset | Event::Closed { .. }));
+            if told > 0 || end.balance != 0 {
+                return Some(format!("{name}: {}, {} bytes", end.story(), end.balance));
+            }
+            let bytes: usize = lines().iter().map(Message::payload_len).sum();
+            let released = end.protocol.take_released();
+            if released != bytes as u64 {
+                return Some(format!("the {name} let go of {released} of {bytes} bytes"));
+            }
+        }
+        None
+    }
+}
+
+#[test]
+fn cut_at_every_byte_and_again_a_session_loses_doubles_and_reorders_nothing() {
+    let chopped = Pipes {
+        read: 1500,
+        write: 4000,
+        ..SMOOTH
+    };
+    let (mut runs, mut links, mut random) = (0, 0, Random::new(5));
+    for pipes in [SMOOTH, chopped] {
+        let begin = |cuts: &[(usize, usize)]| {
+            let policies = (Policy::lossless_client(), Policy::stateful_server());
+            let mut begun = Conversation::new(policies.0, policies.1, cuts);
+            begun.pipes = pipes;
+            begun
+        };
+        let whole = begin(&[]).run();
+        for (direction, total) in whole.carried.into_iter().enumerate() {
+            for at in 0..=total {
+                // Within the bulk payload bytes are alike.
+                if at > 2500 && at + 700 < total && at % 61 != 0 {
+                    continue;
+                }
+                let again = (random.below(2) as usize, random.below(3000) as usize);
+                let cuts = [(direction, at), again];
+                let mut run = begin(&cuts).run();
+                runs += 1;
+                links += run.links;
+                let (violation, story) = (run.violation(), run.dialler.story());
+                assert_eq!(violation, None, "cuts {cuts:?}: {story:.500}");
+            }
+        }
+    }
+    println!("sessions cut at every byte: {runs} runs, {links} links, 0 violations");
+    assert!(
+        runs > 5_000 && links > 2 * runs,
+        "{runs} runs, {links} links"
+    );
+}
+
+#[test]
+fn a_link_lost_while_open_is_dialled_again_at_once() {
+    let client = Policy::lossless_client();
+    let mut run = Conversation::new(client, Policy::stateful_server(), &[]).run();
+    let opened_at = run.now;
+    run.cut();
+    assert_eq!(run.dialler.protocol.state_name(), "START_CONNECT");
+    let run = run.run();
+    assert_eq!((run.now, run.links), (opened_at, 2));
+    assert!(
+        run.dialler.story().ends_with("Resumed(Us)"),
+        "{}",
+        run.dialler.story()
+    );
+}
+
+#[test]
+fn a_peer_with_nothing_to_say_rests_and_a_message_wakes_it() {
+    let peer = Policy::lossless_peer();
+    let mut run = Conversation::new(peer, Policy::stateful_server(), &[]).run();
+    run.cut();
+    assert_eq!(run.dialler.protocol.state_name(), "STANDBY");
+    assert_eq!(run.dialler.protocol.poll_timeout(), None);
+    assert!(!run.dialler.protocol.wants_link());
+    run.dialler.protocol.send(message(6, 1, 0, 0).into());
+    assert!(run.dialler.protocol.wants_link());
+    let (now, events) = (run.now, &mut run.dialler.events);
+    run.dialler.protocol.wake(now, events);
+    let run = run.run();
+    assert_eq!(run.session.unwrap().messages().count(), 6);
+}
