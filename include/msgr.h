@@ -368,7 +368,7 @@ int msgr_policy_init(struct msgr_policy *policy, int preset);
  *
  * The structure is copied. Returns 0; -EINVAL; -E2BIG for a structure with
  * fields this library does not know; -EBUSY once the messenger is bound or
- * started; -EOPNOTSUPP. Any thread. Ceph: `Messenger::set_default_policy`.
+ * started. Any thread. Ceph: `Messenger::set_default_policy`.
  */
 int msgr_set_default_policy(msgr_messenger *messenger,
                             const struct msgr_policy *policy);

@@ -160,7 +160,7 @@ pub unsafe extern "C" fn msgr_policy_init(policy: *mut msgr_policy, preset: c_in
 ///
 /// The structure is copied. Returns 0; -EINVAL; -E2BIG for a structure with
 /// fields this library does not know; -EBUSY once the messenger is bound or
-/// started; -EOPNOTSUPP. Any thread. Ceph: `Messenger::set_default_policy`.
+/// started. Any thread. Ceph: `Messenger::set_default_policy`.
 ///
 /// # Safety
 /// By the conventions.
