@@ -667,10 +667,13 @@ impl Link {
         self.con.note_released(self.protocol.take_released());
     }
 
-    /// Not while it waits for admission, or its dialler for an answer: what comes
-    /// then stays in the kernel.
+    /// Not before it is connected, which it may have to be anew since it was read
+    /// last. Nor while it waits for admission, or its dialler for an answer: what
+    /// comes then stays in the kernel.
     fn reads(&self) -> bool {
-        !self.protocol.is_waiting_for_admission() && self.protocol.asked().is_none()
+        !self.dialling
+            && !self.protocol.is_waiting_for_admission()
+            && self.protocol.asked().is_none()
     }
 
     /// Reads if it may; asks for writability only while the socket is full.
@@ -680,7 +683,7 @@ impl Link {
             return;
         };
         let writes = self.blocked || self.dialling;
-        let interest = match (reads && !self.dialling, writes) {
+        let interest = match (reads, writes) {
             (true, true) => Interest::READ_WRITE,
             (true, false) => Interest::READ,
             (false, true) => Interest::WRITE,
