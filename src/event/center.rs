@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::AsFd;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::driver::EventDriver;
-use super::registered::{Interest, Key, Registered};
+use super::registered::{Interest, Key, Registered, Watched};
+use super::socket::{ConnectedSocket, ServerSocket, SocketOptions};
 use super::timers::Timers;
 use crate::types::{Time, WallTime};
 
@@ -22,12 +23,11 @@ pub struct EventCenter {
 
 impl EventCenter {
     pub(super) fn new(driver: Arc<EventDriver>) -> Self {
-        let wall = Cell::new(None);
         Self {
-            driver,
+            now: driver.now(),
+            wall: Cell::new(None),
             timers: Timers::default(),
-            now: clock(),
-            wall,
+            driver,
         }
     }
 
@@ -38,13 +38,27 @@ impl EventCenter {
 
     /// The calendar time, read at most once per wake-up.
     pub fn wall(&self) -> WallTime {
-        let wall = self.wall.get().unwrap_or_else(calendar);
+        let wall = self.wall.get().unwrap_or_else(|| self.driver.wall());
         self.wall.set(Some(wall));
         wall
     }
 
+    /// Begins to connect to `addr`; see [`ConnectedSocket::connect`].
+    pub fn connect(
+        &self,
+        addr: SocketAddr,
+        options: &SocketOptions,
+    ) -> io::Result<ConnectedSocket> {
+        self.driver.connect(addr, options)
+    }
+
+    /// Binds to `addr` and listens; see [`ServerSocket::listen`].
+    pub fn listen(&self, addr: SocketAddr, options: &SocketOptions) -> io::Result<ServerSocket> {
+        self.driver.listen(addr, options)
+    }
+
     /// Watches `source` under `key`; see [`Key`] for what the handler owes.
-    pub fn register<S: AsFd>(
+    pub fn register<S: Watched>(
         &mut self,
         key: Key,
         source: S,
@@ -70,14 +84,17 @@ impl EventCenter {
     /// the callbacks of this turn took their time.
     pub(super) fn timeout(&mut self) -> Option<Duration> {
         let next = self.timers.next()?;
-        let millis = next.since(clock()).as_nanos().div_ceil(NANOS_PER_MILLI);
+        let millis = next
+            .since(self.driver.now())
+            .as_nanos()
+            .div_ceil(NANOS_PER_MILLI);
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
         Some(Duration::from_millis(millis).min(LONGEST_WAIT))
     }
 
     /// Reads the clock, after a wake-up.
     pub(super) fn wake(&mut self) {
-        self.now = clock();
+        self.now = self.driver.now();
         self.wall.set(None);
     }
 
@@ -94,24 +111,3 @@ const NANOS_PER_MILLI: u128 = 1_000_000;
 
 /// What any poller can express; waking up once a day for nothing is no harm.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-
-/// Nanoseconds since this process first asked.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the monotonic clock"
-)]
-fn clock() -> Time {
-    static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    let now = Instant::now();
-    Time::ZERO + now.saturating_duration_since(*ORIGIN.get_or_init(|| now))
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the calendar"
-)]
-fn calendar() -> WallTime {
-    // A host whose calendar lies before 1970 gets 1970.
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since_epoch.unwrap_or_default().into()
-}

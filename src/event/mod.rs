@@ -22,6 +22,7 @@
 //! [`DRAIN_MAX`]: worker::DRAIN_MAX
 
 mod center;
+mod clock;
 mod driver;
 #[cfg(target_os = "linux")]
 mod epoll;
@@ -30,6 +31,8 @@ mod os;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
 mod registered;
+#[cfg(test)]
+pub mod sim;
 mod socket;
 mod stack;
 #[cfg(test)]

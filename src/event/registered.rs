@@ -2,11 +2,13 @@
 
 use std::io;
 use std::ops::Deref;
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::center::EventCenter;
 use super::driver::EventDriver;
+#[cfg(test)]
+use super::sim;
 
 /// Names a source or a timer of one worker. The handler chooses it.
 ///
@@ -67,9 +69,24 @@ impl Interest {
     }
 }
 
+/// What can be watched.
+pub trait Watched {
+    /// What the poller is told of it: the same for as long as it exists.
+    fn source(&self) -> Source<'_>;
+}
+
+/// What a poller is told of the things it watches.
+pub enum Source<'a> {
+    /// A descriptor of the kernel's.
+    Kernel(BorrowedFd<'a>),
+    /// A socket of a simulation.
+    #[cfg(test)]
+    Simulated(&'a sim::Endpoint),
+}
+
 /// A source and its place in a worker's poller. Dropping it takes the source out
 /// of the poller before the source itself is dropped.
-pub struct Registered<S: AsFd> {
+pub struct Registered<S: Watched> {
     driver: Arc<EventDriver>,
     key: Key,
     /// In the poller if and only if this is not NONE.
@@ -77,7 +94,7 @@ pub struct Registered<S: AsFd> {
     source: S,
 }
 
-impl<S: AsFd> Registered<S> {
+impl<S: Watched> Registered<S> {
     pub(super) fn new(
         driver: &Arc<EventDriver>,
         key: Key,
@@ -98,7 +115,7 @@ impl<S: AsFd> Registered<S> {
     /// Changes what the source is watched for. Costs a system call, unless nothing
     /// changes. Events already fetched in this turn are still delivered.
     pub fn set_interest(&mut self, interest: Interest) -> io::Result<()> {
-        let source = self.source.as_fd();
+        let source = self.source.source();
         match (self.interest, interest) {
             (old, new) if old == new => return Ok(()),
             (Interest::NONE, new) => self.driver.add(source, self.key, new)?,
@@ -129,7 +146,7 @@ impl<S: AsFd> Registered<S> {
     }
 }
 
-impl<S: AsFd> Deref for Registered<S> {
+impl<S: Watched> Deref for Registered<S> {
     type Target = S;
 
     fn deref(&self) -> &S {
@@ -137,7 +154,7 @@ impl<S: AsFd> Deref for Registered<S> {
     }
 }
 
-impl<S: AsFd> Drop for Registered<S> {
+impl<S: Watched> Drop for Registered<S> {
     fn drop(&mut self) {
         if let Err(error) = self.set_interest(Interest::NONE) {
             log::error!("cannot take key {} out of its poller: {error}", self.key);

@@ -4,12 +4,16 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::registered::{Source, Watched};
+#[cfg(test)]
+use super::sim;
 
 /// How to set sockets up.
 #[derive(Clone, Debug)]
@@ -50,7 +54,13 @@ pub enum PortSharing {
 
 /// A listening socket.
 #[derive(Debug)]
-pub struct ServerSocket(Socket);
+pub enum ServerSocket {
+    /// The kernel's.
+    Kernel(Socket),
+    /// A simulation's.
+    #[cfg(test)]
+    Simulated(sim::Endpoint),
+}
 
 impl ServerSocket {
     /// Binds to `addr`, port 0 for any, and listens. A listener on an IPv6 address
@@ -71,43 +81,51 @@ impl ServerSocket {
             socket.set_reuse_port(true)?;
         }
         socket.listen(options.backlog)?;
-        Ok(Self(socket))
+        Ok(Self::Kernel(socket))
     }
 
     /// The next connection and where it comes from; `WouldBlock` if there is none.
     /// The receive buffer's size it has from the listener.
     pub fn accept(&self, options: &SocketOptions) -> io::Result<(ConnectedSocket, SocketAddr)> {
-        loop {
-            match self.0.accept() {
-                Ok((socket, from)) => {
-                    socket.set_nonblocking(true)?;
-                    socket.set_tcp_nodelay(options.nodelay)?;
-                    return Ok((ConnectedSocket(socket), inet(&from)?));
-                }
-                // A connection that was gone before it was accepted is no error
-                // of the listener's, and there may be others behind it.
-                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+        match self {
+            Self::Kernel(listener) => accept(listener, options),
+            #[cfg(test)]
+            Self::Simulated(listener) => {
+                let (socket, from) = listener.accept()?;
+                Ok((ConnectedSocket::Simulated(socket), from))
             }
         }
     }
 
     /// Where it listens, with the port the kernel chose.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        inet(&self.0.local_addr()?)
+        match self {
+            Self::Kernel(socket) => inet(&socket.local_addr()?),
+            #[cfg(test)]
+            Self::Simulated(socket) => socket.local_addr(),
+        }
     }
 }
 
-impl AsFd for ServerSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+impl Watched for ServerSocket {
+    fn source(&self) -> Source<'_> {
+        match self {
+            Self::Kernel(socket) => Source::Kernel(socket.as_fd()),
+            #[cfg(test)]
+            Self::Simulated(socket) => Source::Simulated(socket),
+        }
     }
 }
 
 /// A socket with a peer, or on its way to one.
 #[derive(Debug)]
-pub struct ConnectedSocket(Socket);
+pub enum ConnectedSocket {
+    /// The kernel's.
+    Kernel(Socket),
+    /// A simulation's.
+    #[cfg(test)]
+    Simulated(sim::Endpoint),
+}
 
 impl ConnectedSocket {
     /// Begins to connect to `addr`. The socket becomes writable when that is done;
@@ -118,13 +136,17 @@ impl ConnectedSocket {
         match socket.connect(&addr.into()) {
             // An interrupted connect goes on in the background, too.
             Err(e) if !in_progress(&e) => Err(e),
-            _ => Ok(Self(socket)),
+            _ => Ok(Self::Kernel(socket)),
         }
     }
 
     /// The pending error, if there is one: a failed connect, for instance.
     pub fn take_error(&self) -> io::Result<()> {
-        self.0.take_error()?.map_or(Ok(()), Err)
+        match self {
+            Self::Kernel(socket) => socket.take_error()?.map_or(Ok(()), Err),
+            #[cfg(test)]
+            Self::Simulated(socket) => socket.take_error(),
+        }
     }
 
     /// Reads once, to the end of `buffer`, at most what fits without growing it.
@@ -134,30 +156,47 @@ impl ConnectedSocket {
         if buffer.len() == buffer.capacity() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(retry_on_intr(|| {
-            rustix::io::read(&self.0, spare_capacity(buffer))
-        })?)
+        match self {
+            Self::Kernel(socket) => {
+                let read = || rustix::io::read(socket, spare_capacity(buffer));
+                Ok(retry_on_intr(read)?)
+            }
+            #[cfg(test)]
+            Self::Simulated(socket) => socket.read_to_spare(buffer),
+        }
     }
 
     /// Writes once, as much of `slices` as the socket takes. Slices beyond what the
     /// system takes at once are left for the next call.
     pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let slices = slices.get(..MAX_SLICES).unwrap_or(slices);
-        Ok(retry_on_intr(|| {
-            let mut control = SendAncillaryBuffer::default();
-            sendmsg(&self.0, slices, &mut control, SendFlags::NOSIGNAL)
-        })?)
+        match self {
+            Self::Kernel(socket) => Ok(retry_on_intr(|| {
+                let mut control = SendAncillaryBuffer::default();
+                sendmsg(socket, slices, &mut control, SendFlags::NOSIGNAL)
+            })?),
+            #[cfg(test)]
+            Self::Simulated(socket) => socket.write_vectored(slices),
+        }
     }
 
     /// Our end.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        inet(&self.0.local_addr()?)
+        match self {
+            Self::Kernel(socket) => inet(&socket.local_addr()?),
+            #[cfg(test)]
+            Self::Simulated(socket) => socket.local_addr(),
+        }
     }
 }
 
-impl AsFd for ConnectedSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+impl Watched for ConnectedSocket {
+    fn source(&self) -> Source<'_> {
+        match self {
+            Self::Kernel(socket) => Source::Kernel(socket.as_fd()),
+            #[cfg(test)]
+            Self::Simulated(socket) => Source::Simulated(socket),
+        }
     }
 }
 
@@ -173,6 +212,24 @@ fn new_socket(addr: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
         socket.set_recv_buffer_size(options.rcvbuf)?;
     }
     Ok(socket)
+}
+
+/// The next connection of the kernel's.
+fn accept(listener: &Socket, options: &SocketOptions) -> io::Result<(ConnectedSocket, SocketAddr)> {
+    loop {
+        match listener.accept() {
+            Ok((socket, from)) => {
+                socket.set_nonblocking(true)?;
+                socket.set_tcp_nodelay(options.nodelay)?;
+                return Ok((ConnectedSocket::Kernel(socket), inet(&from)?));
+            }
+            // A connection that was gone before it was accepted is no error
+            // of the listener's, and there may be others behind it.
+            Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 fn in_progress(error: &io::Error) -> bool {

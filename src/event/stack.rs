@@ -1,9 +1,13 @@
 //! `NetworkStack`: a set of workers that live and end together.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 
+use super::driver::EventDriver;
+#[cfg(test)]
+use super::sim;
 use super::worker::{EventLoop, Handler, Worker};
 
 /// Owns the workers' threads. Dropping it stops them.
@@ -11,18 +15,19 @@ pub struct NetworkStack<H: Handler> {
     /// Never empty.
     workers: Vec<Worker<H>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Of what the next connection or listening socket is called.
+    next_id: AtomicU64,
 }
 
 impl<H: Handler + Send> NetworkStack<H> {
     /// Starts `threads` workers, at least one. `make` builds the handler of each.
     pub fn start(threads: usize, mut make: impl FnMut(Worker<H>) -> H) -> io::Result<Self> {
         let ids = 0..threads.max(1);
-        let workers = ids.map(Worker::new).collect::<io::Result<Vec<_>>>()?;
+        let workers = ids
+            .map(|id| Ok(Worker::new(id, EventDriver::new()?)))
+            .collect::<io::Result<Vec<_>>>()?;
         // If a thread cannot be started, dropping this stops those that were.
-        let stack = Self {
-            workers,
-            threads: Mutex::default(),
-        };
+        let stack = Self::of(workers);
         for worker in &stack.workers {
             let event_loop = EventLoop::new(worker.clone(), make(worker.clone()));
             let thread = thread::Builder::new()
@@ -32,9 +37,49 @@ impl<H: Handler + Send> NetworkStack<H> {
         }
         Ok(stack)
     }
+
+    /// Workers of a simulated process: no threads, they take their turns when the
+    /// simulation lets them.
+    #[cfg(test)]
+    pub fn simulated(
+        process: &sim::Process,
+        threads: usize,
+        mut make: impl FnMut(Worker<H>) -> H,
+    ) -> Self {
+        let mut workers = Vec::new();
+        for id in 0..threads.max(1) {
+            let poller = process.seat();
+            let seat = poller.seat();
+            let worker = Worker::new(id, EventDriver::Simulated(poller));
+            let event_loop = EventLoop::new(worker.clone(), make(worker.clone()));
+            process.sit(seat, Box::new(event_loop));
+            workers.push(worker);
+        }
+        Self::of(workers)
+    }
 }
 
 impl<H: Handler> NetworkStack<H> {
+    fn of(workers: Vec<Worker<H>>) -> Self {
+        Self {
+            workers,
+            threads: Mutex::default(),
+            next_id: AtomicU64::new(1),
+        }
+    }
+
+    /// A number that no other connection or listening socket of these workers has
+    /// or had. Keys of the event centers are such numbers.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Does nothing run in it by itself?
+    #[cfg(test)]
+    pub fn is_simulated(&self) -> bool {
+        self.workers.iter().all(Worker::is_simulated)
+    }
+
     /// All of them, by number.
     pub fn workers(&self) -> &[Worker<H>] {
         &self.workers
@@ -78,6 +123,8 @@ impl<H: Handler> NetworkStack<H> {
             }
             return;
         }
+        #[cfg(test)]
+        self.workers.iter().for_each(Worker::run_out);
         // Held while waiting, so that a second caller waits as well.
         for thread in self.threads().drain(..) {
             // A worker that panicked has said so.

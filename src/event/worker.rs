@@ -3,7 +3,6 @@
 use std::any::TypeId;
 use std::cell::Cell;
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -13,6 +12,10 @@ use super::driver::{Batch, EventDriver};
 use super::inbox::Inbox;
 use super::os;
 use super::registered::{Key, Readiness};
+#[cfg(test)]
+use super::sim;
+#[cfg(test)]
+use crate::types::Time;
 
 /// What a worker runs. All of it is called on the worker's thread, one call at a
 /// time. A handler that panics ends its worker: what it left half-done is dropped,
@@ -58,18 +61,18 @@ enum Command<H: Handler> {
 type Job<H> = dyn FnOnce(&mut H, &mut EventCenter) + Send;
 
 impl<H: Handler> Worker<H> {
-    pub(super) fn new(id: usize) -> io::Result<Self> {
+    pub(super) fn new(id: usize, driver: EventDriver) -> Self {
         let shared = Shared {
             id,
             inbox: Inbox::new(),
-            driver: Arc::new(EventDriver::new()?),
+            driver: Arc::new(driver),
             references: AtomicUsize::new(0),
             turns: AtomicU64::new(0),
             rings: AtomicU64::new(0),
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(shared),
-        })
+        }
     }
 
     /// Its number in its stack, from 0.
@@ -97,6 +100,15 @@ impl<H: Handler> Worker<H> {
             // The receiver waits, so this cannot fail.
             let _ = sender.send(f(handler, center));
         })));
+        #[cfg(test)]
+        if let EventDriver::Simulated(poller) = &*self.shared.driver {
+            // Nobody else would: its turns are taken on this thread.
+            let mut answer = receiver.try_recv();
+            while matches!(answer, Err(mpsc::TryRecvError::Empty)) && poller.take_turn() {
+                answer = receiver.try_recv();
+            }
+            return answer.map_err(|_| SubmitError::Stopped);
+        }
         // The sender goes with the job, if that is dropped or panics.
         receiver.recv().map_err(|_| SubmitError::Stopped)
     }
@@ -154,6 +166,20 @@ impl<H: Handler> Worker<H> {
     /// Ends the worker after the events dispatched before.
     pub(super) fn stop(&self) {
         self.push(Command::Stop);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_simulated(&self) -> bool {
+        matches!(*self.shared.driver, EventDriver::Simulated(_))
+    }
+
+    /// Takes the turns of a simulated worker until it has ended, since there is
+    /// no thread to wait for.
+    #[cfg(test)]
+    pub(super) fn run_out(&self) {
+        if let EventDriver::Simulated(poller) = &*self.shared.driver {
+            while poller.take_turn() {}
+        }
     }
 
     fn push(&self, command: Command<H>) {
@@ -219,27 +245,37 @@ thread_local! {
 pub(super) struct EventLoop<H: Handler> {
     worker: Worker<H>,
     handler: H,
+    center: EventCenter,
+    /// What `before_sleep` said last.
+    more: bool,
 }
 
 impl<H: Handler> EventLoop<H> {
     pub(super) fn new(worker: Worker<H>, handler: H) -> Self {
-        Self { worker, handler }
+        Self {
+            center: EventCenter::new(Arc::clone(&worker.shared.driver)),
+            more: false,
+            worker,
+            handler,
+        }
     }
 
     /// The body of the worker's thread.
     pub(super) fn run(mut self) {
         os::block_signals();
         CURRENT.set(Some((TypeId::of::<H>(), self.worker.address())));
-        let mut center = EventCenter::new(Arc::clone(&self.worker.shared.driver));
-        let mut batch = Batch::new();
-        // What `before_sleep` said last.
-        let mut more = false;
-        while self.turn(&mut center, &mut batch, &mut more) {}
+        let mut batch = self.worker.shared.driver.batch();
+        while self.turn(&mut batch) {}
     }
 
     /// One turn; the numbers are those of the module's documentation. False: stop.
-    fn turn(&mut self, center: &mut EventCenter, batch: &mut Batch, more: &mut bool) -> bool {
-        let Self { worker, handler } = self;
+    fn turn(&mut self, batch: &mut Batch) -> bool {
+        let Self {
+            worker,
+            handler,
+            center,
+            more,
+        } = self;
         let shared = &*worker.shared;
         // No other thread writes it, so this need not be one atomic step.
         shared
@@ -260,7 +296,7 @@ impl<H: Handler> EventLoop<H> {
         } else {
             Some(Duration::ZERO)
         };
-        let waited = batch.wait(shared.driver.poller(), timeout); // 4
+        let waited = shared.driver.wait(batch, timeout); // 4
         if asleep {
             shared.inbox.unpark();
         }
@@ -270,9 +306,7 @@ impl<H: Handler> EventLoop<H> {
         }
         center.wake();
 
-        for (key, ready) in batch.iter() {
-            handler.handle_ready(key, ready, center); // 5
-        }
+        batch.for_each(|key, ready| handler.handle_ready(key, ready, center)); // 5
         // Timers armed meanwhile wait for the next turn, even if they are due.
         for _ in 0..center.timers().len() {
             let now = center.now();
@@ -283,6 +317,26 @@ impl<H: Handler> EventLoop<H> {
         }
         *more = handler.before_sleep(center); // 7
         true
+    }
+}
+
+#[cfg(test)]
+impl<H: Handler + Send> sim::Turn for EventLoop<H> {
+    fn take_turn(&mut self) -> bool {
+        let me = Some((TypeId::of::<H>(), self.worker.address()));
+        // Turns nest where one worker submits to another.
+        let before = CURRENT.replace(me);
+        let goes_on = self.turn(&mut self.worker.shared.driver.batch());
+        CURRENT.set(before);
+        goes_on
+    }
+
+    fn has_work(&self) -> bool {
+        self.more || self.worker.has_events()
+    }
+
+    fn next_timer(&mut self) -> Option<Time> {
+        self.center.timers().next()
     }
 }
 

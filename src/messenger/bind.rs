@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::async_messenger::AsyncMessenger;
-use super::connection::next_id;
 use super::error::{Error, Result};
 use super::processor::Processor;
 use super::shard::Shard;
-use crate::event::{PortSharing, ServerSocket, SocketOptions, SubmitError, Worker};
+use crate::event::{PortSharing, SocketOptions, SubmitError, Worker};
 use crate::types::{AddrType, EntityAddr, EntityAddrVec};
 
 /// Listening sockets of one messenger, not accepting yet, and their addresses.
@@ -166,14 +165,14 @@ fn listen_in(
     at: SocketAddr,
     options: &SocketOptions,
 ) -> io::Result<(SocketAddr, u64)> {
-    let key = next_id();
+    let key = messenger.stack().next_id();
     let (messenger, options) = (Arc::clone(messenger), options.clone());
     let listening = worker.submit_to(move |shard, center| {
         if messenger.is_shut_down() {
             // The event that closes its sockets may have been here already.
             return Err(io::Error::from_raw_os_error(libc::ESHUTDOWN));
         }
-        let socket = ServerSocket::listen(at, &options)?;
+        let socket = center.listen(at, &options)?;
         let local = socket.local_addr()?;
         shard.add_processor(key, Processor::new(key, messenger, socket, center)?);
         Ok((local, key))

@@ -622,7 +622,8 @@ impl Link {
     fn dial_now(&mut self, addr: &EntityAddr, scratch: &mut Scratch, center: &mut EventCenter) {
         let Some(target) = addr.socket else { return };
         let options = self.con.messenger().socket_options();
-        let dialled = ConnectedSocket::connect(target, options)
+        let dialled = center
+            .connect(target, options)
             .and_then(|socket| center.register(self.con.id(), socket, Interest::WRITE));
         match dialled {
             Ok(socket) => {

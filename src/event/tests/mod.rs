@@ -6,13 +6,13 @@ mod workers;
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::registered::Key;
+use super::registered::{Key, Source, Watched};
 use super::{
     ConnectedSocket, EventCenter, Handler, NetworkStack, Readiness, Registered, ServerSocket,
     SocketOptions, Worker,
@@ -180,4 +180,23 @@ fn until_parked(worker: &Worker<Probe>) {
 /// Waits until `socket` is ready for one of `flags`.
 fn await_ready(socket: &impl AsFd, flags: PollFlags) {
     poll(&mut [PollFd::new(socket, flags)], None).unwrap();
+}
+
+impl AsFd for ServerSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        descriptor(self)
+    }
+}
+
+impl AsFd for ConnectedSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        descriptor(self)
+    }
+}
+
+fn descriptor(socket: &impl Watched) -> BorrowedFd<'_> {
+    match socket.source() {
+        Source::Kernel(descriptor) => descriptor,
+        Source::Simulated(_) => panic!("these tests are about the kernel's sockets"),
+    }
 }

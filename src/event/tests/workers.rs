@@ -3,6 +3,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 
 use super::{External, Probe, Seen, rig, until_parked};
+use crate::event::driver::EventDriver;
 use crate::event::worker::EventLoop;
 use crate::event::{SubmitError, Worker};
 
@@ -217,7 +218,7 @@ fn a_submitted_function_that_panics_is_reported_to_its_submitter() {
 
 #[test]
 fn a_worker_whose_thread_never_started_leaves_nobody_waiting() {
-    let worker = Worker::new(0).unwrap();
+    let worker = Worker::new(0, EventDriver::new().unwrap());
     let probe = Probe::new(worker.clone(), channel().0, Arc::new(()));
     let event_loop = EventLoop::new(worker.clone(), probe);
     std::thread::scope(|scope| {
