@@ -12,12 +12,13 @@ use super::external::External;
 use super::lifecycle::Lifecycle;
 use super::options::Options;
 use super::registry::Registry;
+use super::seeds::Seeds;
 use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
 use crate::proto::{Initiator, ProtocolConfig};
 use crate::types::{
-    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet, Random,
+    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet,
 };
 
 /// The inner messenger (the part of Ceph's `AsyncMessenger` that its
@@ -41,8 +42,7 @@ pub(crate) struct AsyncMessenger {
     /// Who waits for it, and for the how manieth time.
     throttle: Throttle<(ConnectionRef, u64)>,
     registry: Registry,
-    /// Seeds of its connections.
-    seeds: Mutex<Random>,
+    seeds: Arc<Seeds>,
     loopback: Mutex<Option<ConnectionRef>>,
     /// Where its processors live: worker and key.
     processors: Mutex<Vec<(Worker<Shard>, u64)>>,
@@ -54,6 +54,7 @@ impl AsyncMessenger {
         nonce: u32,
         options: Options,
         stack: Arc<NetworkStack<Shard>>,
+        seeds: Arc<Seeds>,
     ) -> Arc<Self> {
         let blank = EntityAddr {
             kind: AddrType::Any,
@@ -73,7 +74,7 @@ impl AsyncMessenger {
             myaddrs: RwLock::new(blank.into()),
             dispatchers: DispatcherChain::new(),
             registry: Registry::default(),
-            seeds: Mutex::new(Random::new(seed())),
+            seeds,
             loopback: Mutex::default(),
             processors: Mutex::default(),
         })
@@ -204,7 +205,7 @@ impl AsyncMessenger {
 
     /// What a new connection draws its cookies and pauses from.
     pub(crate) fn seed(&self) -> u64 {
-        lock(&self.seeds).next()
+        self.seeds.next()
     }
 
     /// The worker for a connection accepted on `here`, counted already.
@@ -387,12 +388,6 @@ impl AsyncMessenger {
         let mine = self.myaddrs.read().unwrap_or_else(PoisonError::into_inner);
         *mine == *addrs || matches!(addrs.0.as_slice(), [one] if mine.0.contains(one))
     }
-}
-
-/// Different in every process and for every messenger.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -65,14 +65,6 @@ const CLOSED: u8 = 2;
 /// Closed, and whoever asked for that wants to hear no more of it.
 const MARKED_DOWN: u8 = 3;
 
-/// Numbers connections; also keys of the event centers, hence never reused.
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// A number that no connection or listening socket of this process had before.
-pub(crate) fn next_id() -> u64 {
-    NEXT_ID.fetch_add(1, Ordering::Relaxed)
-}
-
 impl Connection {
     pub(crate) fn new(
         messenger: &Arc<AsyncMessenger>,
@@ -87,7 +79,7 @@ impl Connection {
             CONNECTING
         };
         Arc::new(Self {
-            id: next_id(),
+            id: messenger.stack().next_id(),
             messenger: Arc::clone(messenger),
             worker: worker.clone(),
             kind,

@@ -27,6 +27,7 @@ mod options;
 mod prioritized_queue;
 mod processor;
 mod registry;
+mod seeds;
 mod shard;
 mod throttle;
 
