@@ -4,8 +4,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::conf::Conf;
 use super::error::{Error, Result};
+use super::seeds::Seeds;
 use super::shard::Shard;
 use crate::event::NetworkStack;
+#[cfg(test)]
+use crate::event::sim;
 
 /// More threads than this only get in each other's way (Ceph's limit too).
 const MAX_WORKERS: u64 = 24;
@@ -18,6 +21,10 @@ pub struct Context {
     stack: OnceLock<Arc<NetworkStack<Shard>>>,
     /// Held while the stack starts, so that it starts once.
     starting: Mutex<()>,
+    seeds: Arc<Seeds>,
+    /// The simulated process whose context it is.
+    #[cfg(test)]
+    process: Option<sim::Process>,
 }
 
 impl Context {
@@ -25,6 +32,19 @@ impl Context {
     /// messenger.
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// The context of a simulated process, in which that seed decides everything
+    /// that is otherwise left to chance.
+    #[cfg(test)]
+    pub(crate) fn simulated(process: &sim::Process, seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            seeds: Arc::new(Seeds::given(seed)),
+            process: Some(process.clone()),
+            conf: Conf::default(),
+            stack: OnceLock::new(),
+            starting: Mutex::default(),
+        })
     }
 
     /// Sets an option, e.g. `ms_dispatch_throttle_bytes` to `100M`. Messengers
@@ -49,6 +69,11 @@ impl Context {
         &self.conf
     }
 
+    /// Where its connections get their seeds.
+    pub(crate) fn seeds(&self) -> &Arc<Seeds> {
+        &self.seeds
+    }
+
     /// The workers; starts them the first time.
     pub(crate) fn stack(&self) -> Result<Arc<NetworkStack<Shard>>> {
         if let Some(stack) = self.stack.get() {
@@ -63,9 +88,17 @@ impl Context {
             .number("ms_async_op_threads")
             .clamp(1, MAX_WORKERS);
         let threads = usize::try_from(threads).unwrap_or(1);
-        let stack = NetworkStack::start(threads, Shard::new)
-            .map_err(|why| Error::io("starting the workers", &why))?;
+        let stack = self.start(threads)?;
         Ok(Arc::clone(self.stack.get_or_init(|| Arc::new(stack))))
+    }
+
+    fn start(&self, threads: usize) -> Result<NetworkStack<Shard>> {
+        #[cfg(test)]
+        if let Some(process) = &self.process {
+            return Ok(NetworkStack::simulated(process, threads, Shard::new));
+        }
+        NetworkStack::start(threads, Shard::new)
+            .map_err(|why| Error::io("starting the workers", &why))
     }
 }
 

@@ -39,6 +39,9 @@ struct State {
     idle: bool,
     stopping: bool,
     thread: Option<JoinHandle<()>>,
+    /// A simulation delivers, by [`DispatchQueue::pump`], in place of a thread.
+    #[cfg(test)]
+    pumped: bool,
 }
 
 thread_local! {
@@ -54,6 +57,8 @@ impl DispatchQueue {
             idle: false,
             stopping: false,
             thread: None,
+            #[cfg(test)]
+            pumped: false,
         };
         Self {
             state: Mutex::new(state),
@@ -67,10 +72,38 @@ impl DispatchQueue {
         if state.thread.is_some() || state.stopping {
             return Ok(());
         }
+        #[cfg(test)]
+        if messenger.stack().is_simulated() {
+            state.pumped = true;
+            return Ok(());
+        }
         let messenger = Arc::clone(messenger);
         let thread = std::thread::Builder::new().name("ms_dispatch".to_owned());
         state.thread = Some(thread.spawn(move || run(&messenger))?);
         Ok(())
+    }
+
+    /// Is there anything to pump?
+    #[cfg(test)]
+    pub(crate) fn is_pumpable(&self) -> bool {
+        let state = self.lock();
+        state.pumped && !state.stopping && state.queue.len() > 0
+    }
+
+    /// Delivers one item, as the thread would that a simulation does not have.
+    #[cfg(test)]
+    pub(crate) fn pump(messenger: &Arc<AsyncMessenger>) {
+        let mut state = messenger.dispatch_queue().lock();
+        let item = match state.pumped && !state.stopping {
+            true => state.queue.pop(),
+            false => None,
+        };
+        drop(state);
+        if let Some((con, item)) = item {
+            let before = DISPATCHING.replace(identity(messenger));
+            deliver(messenger, &con, item);
+            DISPATCHING.set(before);
+        }
     }
 
     /// Adds a message of that connection.

@@ -49,7 +49,13 @@ impl Messenger {
         #[expect(clippy::cast_possible_truncation, reason = "only the low half travels")]
         let nonce = nonce as u32;
         let options = Options::read(context.conf())?;
-        let inner = AsyncMessenger::new(name, nonce, options, context.stack()?);
+        let inner = AsyncMessenger::new(
+            name,
+            nonce,
+            options,
+            context.stack()?,
+            Arc::clone(context.seeds()),
+        );
         log::debug!("{entity} {lname}: created with nonce {nonce}");
         Ok(Arc::new(Self {
             inner,
@@ -210,6 +216,12 @@ impl Messenger {
     /// Messages and events that wait for the dispatch thread.
     pub fn dispatch_queue_len(&self) -> usize {
         self.inner.dispatch_queue().len()
+    }
+
+    /// What lies behind it, for simulations to look at.
+    #[cfg(test)]
+    pub(crate) fn inner(&self) -> &Arc<AsyncMessenger> {
+        &self.inner
     }
 
     fn add_dispatcher(&self, dispatcher: Arc<dyn Dispatcher>, at_head: bool) -> Result<()> {

@@ -29,6 +29,8 @@ mod processor;
 mod registry;
 mod seeds;
 mod shard;
+#[cfg(test)]
+mod simulated;
 mod throttle;
 
 pub use connection::{Connection, ConnectionRef};

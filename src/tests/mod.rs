@@ -1,5 +1,5 @@
-//! Tests over several modules: the layering, and two protocols against each
-//! other on a virtual clock.
+//! Tests over several modules: the layering, two protocols against each other on
+//! a virtual clock, and whole clusters of messengers in a simulated world.
 
 mod captures;
 mod exchange;
@@ -8,3 +8,4 @@ mod handshake;
 mod layering;
 pub mod pair;
 mod sessions;
+mod sim;

@@ -1,0 +1,4 @@
+//! Clusters of messengers in a simulated world.
+
+mod cluster;
+mod echo;
