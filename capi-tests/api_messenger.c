@@ -28,6 +28,7 @@ static void null_is_refused(void)
     CHECK(msgr_ref(NULL) == NULL);
     msgr_unref(NULL);
     CHECK_IS(msgr_bind(NULL, "v2:127.0.0.1:0"), -EINVAL);
+    CHECK_IS(msgr_set_addrs(NULL, "v2:127.0.0.1:1"), -EINVAL);
     CHECK_IS(msgr_start(NULL), -EINVAL);
     CHECK_IS(msgr_shutdown(NULL), -EINVAL);
     CHECK_IS(msgr_wait(NULL), -EINVAL);
@@ -80,6 +81,36 @@ static void a_client_may_connect_before_its_first_dispatcher(void)
     msgr_ctx_unref(ctx);
 }
 
+static void a_messenger_may_be_known_by_other_addresses(void)
+{
+    msgr_ctx *ctx = check_ctx();
+    msgr_messenger *messenger = check_messenger(ctx, "osd.0", MSGR_POLICY_STATELESS_SERVER);
+    char bound[128], told[128];
+    const char *port;
+    CHECK_IS(msgr_set_addrs(messenger, "v2:192.0.2.7:0"), -EINVAL); /* no port to take over yet */
+    CHECK_OK(msgr_bind(messenger, "v2:127.0.0.1:0"));
+    CHECK(msgr_get_myaddrs(messenger, bound, sizeof(bound)) > 0);
+    port = strrchr(bound, ':');
+    CHECK_IS(msgr_set_addrs(messenger, NULL), -EINVAL);
+    CHECK_IS(msgr_set_addrs(messenger, "nonsense"), -EINVAL);
+    CHECK_IS(msgr_set_addrs(messenger, "v2:0.0.0.0:1"), -EINVAL);
+    CHECK_IS(msgr_set_addrs(messenger, "v1:192.0.2.7:6789"), -EOPNOTSUPP);
+    CHECK(msgr_get_myaddrs(messenger, told, sizeof(told)) > 0);
+    CHECK(strcmp(bound, told) == 0);
+
+    CHECK_OK(msgr_set_addrs(messenger, "v2:192.0.2.7:0/99"));
+    CHECK(msgr_get_myaddrs(messenger, told, sizeof(told)) > 0);
+    CHECK(strncmp(told, "v2:192.0.2.7:", 13) == 0);
+    CHECK(strcmp(strrchr(told, ':'), port) == 0); /* port and nonce are its own */
+    CHECK_OK(msgr_set_addrs(messenger, "v2:192.0.2.7:6800"));
+    CHECK_OK(msgr_start(messenger));
+    CHECK_IS(msgr_set_addrs(messenger, "v2:192.0.2.7:6801"), -EBUSY);
+    CHECK(msgr_get_myaddrs(messenger, told, sizeof(told)) > 0);
+    CHECK(strncmp(told, "v2:192.0.2.7:6800/", 18) == 0);
+    check_end(messenger);
+    msgr_ctx_unref(ctx);
+}
+
 static void wrong_orders_are_told(void)
 {
     msgr_ctx *ctx = check_ctx();
@@ -116,6 +147,7 @@ static void nothing_works_after_shutdown_and_nothing_breaks(void)
 
     CHECK_IS(msgr_start(messenger), -ESHUTDOWN);
     CHECK_IS(msgr_bind(messenger, "v2:127.0.0.1:0"), -ESHUTDOWN);
+    CHECK_IS(msgr_set_addrs(messenger, "v2:127.0.0.1:1"), -ESHUTDOWN);
     CHECK_IS(msgr_connect(messenger, MSGR_ENTITY_OSD, "v2:127.0.0.1:1", &other), -ESHUTDOWN);
     CHECK_IS(msgr_add_dispatcher_head(messenger, &no_callbacks, NULL), -ESHUTDOWN);
     CHECK_OK(msgr_msg_create(1, &msg));
@@ -202,6 +234,7 @@ int main(void)
     one_that_was_only_made_can_go();
     dispatchers_may_come_before_or_after_start();
     a_client_may_connect_before_its_first_dispatcher();
+    a_messenger_may_be_known_by_other_addresses();
     wrong_orders_are_told();
     nothing_works_after_shutdown_and_nothing_breaks();
     several_threads_may_wait();

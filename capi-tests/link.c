@@ -54,6 +54,7 @@ static const function functions[] = {
     ADDRESS(msgr_unref),
     ADDRESS(msgr_bind),
     ADDRESS(msgr_bind_avoiding),
+    ADDRESS(msgr_set_addrs),
     ADDRESS(msgr_start),
     ADDRESS(msgr_shutdown),
     ADDRESS(msgr_wait),

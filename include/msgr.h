@@ -222,6 +222,20 @@ int msgr_bind_avoiding(msgr_messenger *messenger,
                        size_t count);
 
 /**
+ * Sets what the messenger calls itself, where that is not what it is bound to:
+ * behind address translation or a forwarder. Peers dial and compare these.
+ *
+ * `addrs` is written as for `msgr_bind`; a port of 0 stands for the bound port
+ * at the same place, and nonces become the messenger's own. After `msgr_bind`
+ * and before `msgr_start`.
+ *
+ * Returns 0; -EINVAL for addresses that nobody could dial; -EOPNOTSUPP for a
+ * kind of address that cannot be listened on; -EBUSY once started; -ESHUTDOWN.
+ * Any thread. Ceph: `Messenger::set_addrs`.
+ */
+int msgr_set_addrs(msgr_messenger *messenger, const char *addrs);
+
+/**
  * Starts the messenger: from here on it may dial and deliver.
  *
  * It may come before or after the first dispatcher, and after
@@ -249,8 +263,9 @@ int msgr_shutdown(msgr_messenger *messenger);
 int msgr_wait(msgr_messenger *messenger);
 
 /**
- * Writes the messenger's own addresses into `buf`: what it is bound to, ports
- * filled in, in the form that `msgr_connect` takes.
+ * Writes the messenger's own addresses into `buf`, in the form that
+ * `msgr_connect` takes: what `msgr_set_addrs` said, or what it is bound to,
+ * ports filled in.
  *
  * Returns the text's length without its NUL; -ENAMETOOLONG if it does not fit
  * into `len` bytes, and then nothing is written. Any thread, also in

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use super::bind;
 use super::connection::{Connection, ConnectionRef, Kind};
 use super::dispatch_queue::{DispatchQueue, Item};
 use super::dispatcher::{self, Chain, DispatcherChain};
@@ -135,6 +136,13 @@ impl AsyncMessenger {
     pub(crate) fn set_bound(&self, addrs: EntityAddrVec, processors: Vec<(Worker<Shard>, u64)>) {
         *self.myaddrs.write().unwrap_or_else(PoisonError::into_inner) = addrs;
         *lock(&self.processors) = processors;
+    }
+
+    /// Replaces the addresses that peers are told.
+    pub(crate) fn set_addrs(&self, addrs: &EntityAddrVec) -> Result<()> {
+        let mut mine = self.myaddrs.write().unwrap_or_else(PoisonError::into_inner);
+        *mine = bind::advertised(addrs, &mine, self.nonce)?;
+        Ok(())
     }
 
     /// Takes over our IP as a peer sees it, where it is still unknown.

@@ -47,6 +47,31 @@ pub(crate) fn bind(
     Ok(bound)
 }
 
+/// What a messenger bound to `bound` tells its peers instead: `addrs` with its
+/// nonce, and with the ports it has where they name none.
+pub(crate) fn advertised(
+    addrs: &EntityAddrVec,
+    bound: &EntityAddrVec,
+    nonce: u32,
+) -> Result<EntityAddrVec> {
+    let mut told = EntityAddrVec::default();
+    for (index, addr) in addrs.0.iter().enumerate() {
+        let mut socket = check(addr)?;
+        if socket.port() == 0 {
+            socket.set_port(bound.0.get(index).map_or(0, EntityAddr::port));
+        }
+        let addr = EntityAddr::msgr2(socket, nonce);
+        if addr.is_blank_ip() || addr.port() == 0 {
+            return Err(Error::invalid(format!("{addr} could not be dialled")));
+        }
+        told.0.push(addr);
+    }
+    if told.0.is_empty() {
+        return Err(Error::invalid("there is no address to be known by"));
+    }
+    Ok(told)
+}
+
 impl Bound {
     /// Closes the sockets again.
     fn release(&self) {

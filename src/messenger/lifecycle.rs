@@ -78,6 +78,14 @@ impl Lifecycle {
         }
     }
 
+    pub(crate) fn check_not_started(&self) -> Result<()> {
+        match self.lock().phase {
+            Phase::Created => Ok(()),
+            Phase::Started => Err(Error::new(libc::EBUSY, "addresses are set before start")),
+            _ => Err(Error::shut_down()),
+        }
+    }
+
     pub(crate) fn check_started(&self) -> Result<()> {
         match self.lock().phase {
             Phase::Created => Err(Error::new(

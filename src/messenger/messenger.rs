@@ -118,6 +118,22 @@ impl Messenger {
         Ok(())
     }
 
+    /// Says what the messenger calls itself, where that is not what it is bound
+    /// to: behind address translation, or with something in front of it that
+    /// forwards (Ceph's `set_addrs`).
+    ///
+    /// Peers must dial these addresses, since they are what a handshake
+    /// compares. They get the messenger's own nonce, and port 0 stands for the
+    /// port that is bound at the same place of the list.
+    ///
+    /// # Errors
+    /// `EBUSY` after start, `ESHUTDOWN`, `EINVAL` for addresses that nobody
+    /// could dial, `EOPNOTSUPP` for a v1 address.
+    pub fn set_addrs(&self, addrs: &EntityAddrVec) -> Result<()> {
+        self.inner.lifecycle().check_not_started()?;
+        self.inner.set_addrs(addrs)
+    }
+
     /// Adds a dispatcher to be asked first. The first one makes the messenger
     /// ready: it accepts and dispatches from then on.
     ///
@@ -171,8 +187,8 @@ impl Messenger {
         Ok(())
     }
 
-    /// Its addresses: what it is bound to, with ports; as far as they are
-    /// known, otherwise.
+    /// Its addresses: what [`Messenger::set_addrs`] said, or what it is bound
+    /// to, with ports; as far as they are known, otherwise.
     pub fn myaddrs(&self) -> EntityAddrVec {
         self.inner.myaddrs()
     }
