@@ -16,6 +16,7 @@ use super::registered::{Key, Readiness};
 use super::sim;
 #[cfg(test)]
 use crate::types::Time;
+use crate::types::WallTime;
 
 /// What a worker runs. All of it is called on the worker's thread, one call at a
 /// time. A handler that panics ends its worker: what it left half-done is dropped,
@@ -111,6 +112,11 @@ impl<H: Handler> Worker<H> {
         }
         // The sender goes with the job, if that is dropped or panics.
         receiver.recv().map_err(|_| SubmitError::Stopped)
+    }
+
+    /// The calendar time, on any thread.
+    pub fn wall(&self) -> WallTime {
+        self.shared.driver.wall()
     }
 
     /// Do events wait that were dispatched to this worker?

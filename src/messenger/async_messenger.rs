@@ -17,7 +17,7 @@ use super::seeds::Seeds;
 use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
-use crate::proto::{Initiator, ProtocolConfig};
+use crate::proto::{GlobalSeq, Initiator, ProtocolConfig};
 use crate::types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet,
 };
@@ -115,9 +115,20 @@ impl AsyncMessenger {
                 crc_data: options.crc_data,
                 learn_addr: options.learn_addr,
                 modes: options.modes.clone(),
+                global_seq: self.first_global_seq(),
                 ..ProtocolConfig::new(self.name.clone(), policies.clone())
             })
         })
+    }
+
+    /// Where to count connection attempts from. A peer takes one whose number is
+    /// below that of an earlier one for a leftover and does not answer it, so a
+    /// process that comes back under its old address and nonce must count on. It
+    /// does not know from where, but it knows the seconds since 1970, which are
+    /// more than anybody attempts. Ceph keeps the number in 32 bits.
+    fn first_global_seq(&self) -> Arc<GlobalSeq> {
+        let now = self.stack.least_loaded().wall();
+        Arc::new(GlobalSeq::above(now.sec.into()))
     }
 
     /// Starts the dispatch thread, once.

@@ -126,6 +126,11 @@ impl ConnectionModes {
 pub struct GlobalSeq(AtomicU64);
 
 impl GlobalSeq {
+    /// A count that begins above `last`.
+    pub const fn above(last: u64) -> Self {
+        Self(AtomicU64::new(last))
+    }
+
     /// A fresh number, above all before and above `min`.
     pub fn next(&self, min: u64) -> u64 {
         let above = |last: u64| last.max(min).saturating_add(1);

@@ -31,7 +31,7 @@ mod session;
 mod vectors;
 
 pub use auth::ConMode;
-pub use config::{ConnectionModes, ProtocolConfig};
+pub use config::{ConnectionModes, GlobalSeq, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
 pub use out_queue::Outgoing;
 pub use output::{Clock, Event, Initiator, Intake, Peer, Spares};
