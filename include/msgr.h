@@ -322,19 +322,47 @@ int msgr_dispatch_queue_len(msgr_messenger *messenger);
 /** A manager. */
 #define MSGR_ENTITY_MGR 16
 
-/** Dials; what was under way is lost with the link, and the connection too. */
+/**
+ * Dials. The first loss of an open link ends the connection: what was under
+ * way in either direction is lost, the rest arrived once and in order, and
+ * handle_reset is called. Before the link has been open, attempts go on.
+ */
 #define MSGR_POLICY_LOSSY_CLIENT 1
-/** Dials; keeps its session over broken links. */
+/**
+ * Dials, and at once again when the link is lost. Every message of a priority
+ * arrives once and in the order it was sent, whatever happens to links, until
+ * the peer says that it has lost the session: then handle_remote_reset is
+ * called, what was queued and not acknowledged is gone, and the connection
+ * goes on with a new session.
+ */
 #define MSGR_POLICY_LOSSLESS_CLIENT 2
-/** Is dialled; keeps sessions over broken links. */
+/**
+ * Is dialled, and keeps what there is to send until the peer dials again, for
+ * as long as that takes: end a connection that nobody will come back for with
+ * `msgr_conn_mark_down`. The promise is that of the lossless client.
+ */
 #define MSGR_POLICY_STATEFUL_SERVER 3
-/** Is dialled; forgets a peer with its link. */
+/**
+ * Is dialled, and forgets a peer with its link. The promise is that of the
+ * lossy client.
+ */
 #define MSGR_POLICY_STATELESS_SERVER 4
-/** The same, with one connection per peer at a time. */
+/**
+ * The same, with one connection per peer at a time: a newer one ends the older
+ * with handle_reset.
+ */
 #define MSGR_POLICY_STATELESS_REGISTERED_SERVER 5
-/** Either end dials; one session between the two. */
+/**
+ * Either end dials, whoever has something to send; one session between the
+ * two, also when both dial at once. The promise is that of the lossless
+ * client, but what was queued for a peer that has restarted stays queued and
+ * goes to its new incarnation, and nobody is told.
+ */
 #define MSGR_POLICY_LOSSLESS_PEER 6
-/** The same, for peers that come back under the same address. */
+/**
+ * The same, but a restart of the peer loses what was queued, and
+ * handle_remote_reset tells of it.
+ */
 #define MSGR_POLICY_LOSSLESS_PEER_REUSE 7
 
 /**
@@ -437,9 +465,15 @@ typedef struct msgr_dispatcher {
      * its reference. 0: not mine, ask the next dispatcher.
      */
     int (*dispatch)(void *user, msgr_msg *msg);
-    /** On the dispatch thread: a connection this end dialled is up (again). */
+    /**
+     * On the dispatch thread: a link this end dialled is up. On a lossless
+     * connection again after each reconnect.
+     */
     void (*handle_connect)(void *user, msgr_conn *conn);
-    /** On the dispatch thread: a peer has connected. */
+    /**
+     * On the dispatch thread: a link the peer dialled is up, on a new
+     * connection or, after a reconnect, on one known already.
+     */
     void (*handle_accept)(void *user, msgr_conn *conn);
     /** On a worker, ahead of the connection's first message: as handle_connect. */
     void (*handle_fast_connect)(void *user, msgr_conn *conn);
@@ -451,8 +485,8 @@ typedef struct msgr_dispatcher {
      */
     int (*handle_reset)(void *user, msgr_conn *conn);
     /**
-     * On the dispatch thread: the peer has lost its session; messages may be
-     * missing.
+     * On the dispatch thread: the peer has lost its session; messages in
+     * either direction may be missing. The connection goes on.
      */
     void (*handle_remote_reset)(void *user, msgr_conn *conn);
     /**

@@ -42,9 +42,11 @@ pub struct msgr_dispatcher {
     /// On the dispatch thread: a message. Above 0: the callee took it, and
     /// its reference. 0: not mine, ask the next dispatcher.
     pub dispatch: Option<unsafe extern "C" fn(user: *mut c_void, msg: *mut msgr_msg) -> c_int>,
-    /// On the dispatch thread: a connection this end dialled is up (again).
+    /// On the dispatch thread: a link this end dialled is up. On a lossless
+    /// connection again after each reconnect.
     pub handle_connect: Option<unsafe extern "C" fn(user: *mut c_void, conn: *mut msgr_conn)>,
-    /// On the dispatch thread: a peer has connected.
+    /// On the dispatch thread: a link the peer dialled is up, on a new
+    /// connection or, after a reconnect, on one known already.
     pub handle_accept: Option<unsafe extern "C" fn(user: *mut c_void, conn: *mut msgr_conn)>,
     /// On a worker, ahead of the connection's first message: as handle_connect.
     pub handle_fast_connect: Option<unsafe extern "C" fn(user: *mut c_void, conn: *mut msgr_conn)>,
@@ -54,8 +56,8 @@ pub struct msgr_dispatcher {
     /// Above 0: handled, do not tell the next dispatcher.
     pub handle_reset:
         Option<unsafe extern "C" fn(user: *mut c_void, conn: *mut msgr_conn) -> c_int>,
-    /// On the dispatch thread: the peer has lost its session; messages may be
-    /// missing.
+    /// On the dispatch thread: the peer has lost its session; messages in
+    /// either direction may be missing. The connection goes on.
     pub handle_remote_reset: Option<unsafe extern "C" fn(user: *mut c_void, conn: *mut msgr_conn)>,
     /// On the dispatch thread: the peer's host refused a connection; dialling
     /// goes on until msgr_conn_mark_down. Above 0: handled, do not tell the next.

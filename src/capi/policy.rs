@@ -18,19 +18,33 @@ pub const MSGR_ENTITY_CLIENT: c_int = 0x08;
 /// A manager.
 pub const MSGR_ENTITY_MGR: c_int = 0x10;
 
-/// Dials; what was under way is lost with the link, and the connection too.
+/// Dials. The first loss of an open link ends the connection: what was under
+/// way in either direction is lost, the rest arrived once and in order, and
+/// handle_reset is called. Before the link has been open, attempts go on.
 pub const MSGR_POLICY_LOSSY_CLIENT: c_int = 1;
-/// Dials; keeps its session over broken links.
+/// Dials, and at once again when the link is lost. Every message of a priority
+/// arrives once and in the order it was sent, whatever happens to links, until
+/// the peer says that it has lost the session: then handle_remote_reset is
+/// called, what was queued and not acknowledged is gone, and the connection
+/// goes on with a new session.
 pub const MSGR_POLICY_LOSSLESS_CLIENT: c_int = 2;
-/// Is dialled; keeps sessions over broken links.
+/// Is dialled, and keeps what there is to send until the peer dials again, for
+/// as long as that takes: end a connection that nobody will come back for with
+/// `msgr_conn_mark_down`. The promise is that of the lossless client.
 pub const MSGR_POLICY_STATEFUL_SERVER: c_int = 3;
-/// Is dialled; forgets a peer with its link.
+/// Is dialled, and forgets a peer with its link. The promise is that of the
+/// lossy client.
 pub const MSGR_POLICY_STATELESS_SERVER: c_int = 4;
-/// The same, with one connection per peer at a time.
+/// The same, with one connection per peer at a time: a newer one ends the older
+/// with handle_reset.
 pub const MSGR_POLICY_STATELESS_REGISTERED_SERVER: c_int = 5;
-/// Either end dials; one session between the two.
+/// Either end dials, whoever has something to send; one session between the
+/// two, also when both dial at once. The promise is that of the lossless
+/// client, but what was queued for a peer that has restarted stays queued and
+/// goes to its new incarnation, and nobody is told.
 pub const MSGR_POLICY_LOSSLESS_PEER: c_int = 6;
-/// The same, for peers that come back under the same address.
+/// The same, but a restart of the peer loses what was queued, and
+/// handle_remote_reset tells of it.
 pub const MSGR_POLICY_LOSSLESS_PEER_REUSE: c_int = 7;
 
 /// The rules for connections with one kind of peer. Fill it with
