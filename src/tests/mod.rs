@@ -6,6 +6,7 @@ mod exchange;
 mod faults;
 mod handshake;
 mod layering;
+mod liveness;
 pub mod pair;
 mod sessions;
 mod sim;

@@ -333,6 +333,19 @@ impl Pair {
         pair
     }
 
+    /// The same, with a session.
+    pub fn lossless(change: impl Fn(&mut ProtocolConfig)) -> Self {
+        let mut client = config("client.admin", Policy::lossless_client());
+        let mut server = config("osd.3", Policy::stateful_server());
+        change(&mut client);
+        change(&mut server);
+        let mut pair = Self::new(client, server);
+        pair.start();
+        pair.drive();
+        assert!(pair.dialler.protocol.is_open(), "{}", pair.dialler.story());
+        pair
+    }
+
     pub fn send(&mut self, message: Message) {
         self.dialler.protocol.send(Outgoing::from(message));
     }
@@ -369,6 +382,10 @@ impl Pair {
             };
             end.receive(&bytes, now);
             moved |= end.admit_refused(now);
+            // Here nobody else has a session.
+            if end.protocol.asked().is_some() {
+                end.protocol.grant(now, &mut end.events);
+            }
             if limit.is_some_and(|(_, limit)| self.carried[direction] == limit) {
                 self.cut();
                 return true;

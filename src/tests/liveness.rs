@@ -1,0 +1,157 @@
+//! Open links that carry nothing any more, or only half of what they should;
+//! and what an end says to show that it lives.
+
+use crate::proto::{Event, ProtocolConfig};
+use crate::types::Time;
+
+use super::pair::{End, Pair, Pipes, SMOOTH, client_config, message, seconds, server_config};
+
+const KEEPALIVE2: u8 = 18;
+const ACK: u8 = 20;
+
+fn probing(config: &mut ProtocolConfig) {
+    config.keepalive_interval = seconds(2);
+    config.keepalive_timeout = seconds(1);
+}
+
+fn faults(end: &End) -> String {
+    let story = end.story();
+    let from = story.find("fault: ").map_or(story.len(), |at| at + 7);
+    story[from..]
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn a_peer_that_fell_silent_is_asked_and_then_given_up() {
+    let mut pair = Pair::lossless(probing);
+    assert_eq!(pair.dialler.time_out(), Time::ZERO + seconds(2));
+    assert!(pair.dialler.protocol.is_open());
+    let asked = pair.dialler.transmit_all(Time::ZERO + seconds(2));
+    assert_eq!(asked[0], KEEPALIVE2);
+    assert_eq!(pair.dialler.time_out(), Time::ZERO + seconds(3));
+    assert_eq!(faults(&pair.dialler), "no answer to a keepalive");
+}
+
+#[test]
+fn a_peer_that_answers_keepalives_is_kept() {
+    let mut pair = Pair::lossless(probing);
+    for _ in 0..10 {
+        pair.now = pair.dialler.time_out();
+        while pair.step() {}
+    }
+    assert!(pair.dialler.protocol.is_open());
+    assert_eq!(
+        pair.dialler
+            .count(|event| matches!(event, Event::KeepaliveAck(_))),
+        10
+    );
+}
+
+/// Sends a message that the peer never gets, and lets the peer go on talking.
+#[test]
+fn a_path_that_passes_small_packets_only_is_noticed_however_much_the_peer_says() {
+    let mut pair = Pair::lossless(|config| config.progress_timeout = seconds(5));
+    pair.send(message(1, 9000, 0, 0));
+    pair.dialler.transmit_all(Time::ZERO);
+    for second in 1..5 {
+        let now = Time::ZERO + seconds(second);
+        pair.acceptor().protocol.keepalive();
+        let small = pair.acceptor().transmit_all(now);
+        pair.dialler.receive(&small, now);
+        // Its own small frames leave, too: into a buffer of the kernel's.
+        pair.dialler.protocol.keepalive();
+        assert!(!pair.dialler.transmit_all(now).is_empty());
+    }
+    assert_eq!(pair.dialler.time_out(), Time::ZERO + seconds(5));
+    assert_eq!(faults(&pair.dialler), "peer takes nothing for too long");
+}
+
+#[test]
+fn a_peer_that_acknowledges_or_takes_bytes_of_a_large_message_makes_progress() {
+    let mut pair = Pair::lossless(|config| config.progress_timeout = seconds(5));
+    for second in 1..20 {
+        pair.now = Time::ZERO + seconds(second);
+        pair.send(message(second, 100, 0, 0));
+        while pair.step() {}
+    }
+    assert!(pair.dialler.protocol.is_open());
+    // Nothing is under way, so nothing is waited for but idleness.
+    let due = pair.now + seconds(900);
+    assert_eq!(pair.dialler.protocol.poll_timeout(), Some(due));
+    let pipes = Pipes {
+        write: 1000,
+        ..SMOOTH
+    };
+    pair.send(message(99, 40_000, 0, 0));
+    for second in 21..50 {
+        let now = Time::ZERO + seconds(second);
+        assert_eq!(pair.dialler.transmit(&pipes, now).len(), 1000);
+        let due = pair.dialler.protocol.poll_timeout();
+        assert_eq!(due, Some(now + seconds(5)));
+    }
+}
+
+#[test]
+fn a_lossy_peer_that_takes_no_bytes_is_given_up() {
+    let mut client = client_config();
+    client.progress_timeout = seconds(5);
+    let mut pair = Pair::new(client, server_config());
+    pair.start();
+    pair.drive();
+    pair.send(message(1, 40_000, 0, 0));
+    let pipes = Pipes {
+        write: 10,
+        ..SMOOTH
+    };
+    pair.dialler.transmit(&pipes, Time::ZERO + seconds(1));
+    assert_eq!(pair.dialler.time_out(), Time::ZERO + seconds(6));
+    assert!(pair.dialler.was_reset());
+}
+
+#[test]
+fn several_messages_are_acknowledged_by_one_frame_and_an_answer_carries_the_ack() {
+    let mut pair = Pair::lossless(|_| {});
+    (1..=5).for_each(|tid| pair.send(message(tid, 10, 0, 0)));
+    let bytes = pair.dialler.transmit_all(Time::ZERO);
+    pair.acceptor().receive(&bytes, Time::ZERO);
+    let answer = pair.acceptor().transmit_all(Time::ZERO);
+    assert_eq!((answer[0], answer.len()), (ACK, 32 + 8 + 4));
+    pair.dialler.receive(&answer, Time::ZERO);
+    assert_eq!(pair.dialler.protocol.take_released(), 50);
+
+    pair.send(message(6, 10, 0, 0));
+    let bytes = pair.dialler.transmit_all(Time::ZERO);
+    pair.acceptor().receive(&bytes, Time::ZERO);
+    let reply = message(7, 10, 0, 0);
+    pair.acceptor().protocol.send(reply.into());
+    let answer = pair.acceptor().transmit_all(Time::ZERO);
+    assert_ne!(answer[0], ACK);
+    pair.dialler.receive(&answer, Time::ZERO);
+    assert_eq!(pair.dialler.protocol.take_released(), 10);
+}
+
+#[test]
+fn a_message_that_came_before_is_acknowledged_again() {
+    let mut pair = Pair::lossless(|_| {});
+    pair.send(message(1, 10, 0, 0));
+    let bytes = pair.dialler.transmit_all(Time::ZERO);
+    let acceptor = pair.acceptor();
+    acceptor.receive(&bytes, Time::ZERO);
+    assert_eq!(acceptor.transmit_all(Time::ZERO)[0], ACK);
+    acceptor.receive(&bytes, Time::ZERO);
+    assert_eq!(acceptor.transmit_all(Time::ZERO)[0], ACK);
+    assert_eq!((acceptor.messages().count(), acceptor.balance), (1, 0));
+}
+
+#[test]
+fn a_disposable_connection_ends_with_its_link() {
+    let mut pair = Pair::lossless(|_| {});
+    pair.send(message(1, 10, 0, 0));
+    pair.dialler.protocol.mark_disposable();
+    pair.cut();
+    assert!(pair.dialler.was_reset());
+    assert_eq!(pair.dialler.protocol.poll_timeout(), None);
+}
