@@ -15,7 +15,7 @@ const KEEPALIVE2: u8 = 18;
 
 /// The message in a captured frame, whose first two segments come right behind
 /// preamble and header.
-fn captured_message(unit: &[u8], rev1: bool) -> Message {
+pub fn captured_message(unit: &[u8], rev1: bool) -> Message {
     let front = u32::from_le_bytes(unit[8..12].try_into().unwrap()) as usize;
     let at = 32 + 41 + if rev1 { 4 } else { 0 };
     Message {
