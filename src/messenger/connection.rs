@@ -106,7 +106,7 @@ impl Connection {
     /// `ENOTCONN` if the connection is gone, `ESHUTDOWN` if its messenger is,
     /// `EMSGSIZE` if a segment or the whole is larger than the protocol carries.
     pub fn send(self: &Arc<Self>, message: impl Into<Box<Message>>) -> Result<()> {
-        let message = message.into();
+        let mut message = message.into();
         if self.is_closed() {
             return Err(if self.messenger.is_shut_down() {
                 Error::shut_down()
@@ -123,6 +123,8 @@ impl Connection {
             ));
         }
         let event = if self.kind == Kind::Loopback {
+            // What the protocol would do on its way.
+            message.priority = Outgoing::class(message.priority).into();
             External::Local(Arc::clone(self), message)
         } else {
             // Checksums need nothing of the session: done here, they cost the

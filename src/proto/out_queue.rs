@@ -23,11 +23,17 @@ impl Outgoing {
         Self { message, crcs }
     }
 
-    /// Its order class: 0 stands for the default, and there is nothing above
-    /// the highest.
+    /// Its order class.
     #[inline]
     pub fn priority(&self) -> u8 {
-        let asked = match self.message.priority {
+        Self::class(self.message.priority)
+    }
+
+    /// The order class of a priority: 0 stands for the default, and there is
+    /// nothing above the highest.
+    #[inline]
+    pub fn class(priority: u16) -> u8 {
+        let asked = match priority {
             0 => PRIO_DEFAULT,
             asked => asked.min(PRIO_HIGHEST),
         };
