@@ -79,6 +79,12 @@ impl EventCenter {
         self.timers.disarm(key);
     }
 
+    /// How many timers are armed.
+    #[cfg(test)]
+    pub fn armed(&self) -> usize {
+        self.timers.len()
+    }
+
     /// How long to wait for the next timer, rounded up to whole milliseconds:
     /// epoll counts in these, and rounding down would spin. Asks the clock, since
     /// the callbacks of this turn took their time.

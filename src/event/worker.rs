@@ -332,6 +332,8 @@ impl<H: Handler + Send> sim::Turn for EventLoop<H> {
         let me = Some((TypeId::of::<H>(), self.worker.address()));
         // Turns nest where one worker submits to another.
         let before = CURRENT.replace(me);
+        // Time went by in the wait of the turn before.
+        self.center.wake();
         let goes_on = self.turn(&mut self.worker.shared.driver.batch());
         CURRENT.set(before);
         goes_on

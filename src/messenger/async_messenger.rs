@@ -302,6 +302,12 @@ impl AsyncMessenger {
         self.throttle.get_or_wait(bytes, || (Arc::clone(con), wait))
     }
 
+    /// Payload bytes that are out.
+    #[cfg(test)]
+    pub(crate) fn throttled(&self) -> u64 {
+        self.throttle.current()
+    }
+
     // ---- the end
 
     /// Begins the end: no callback starts anew, every socket is closed.

@@ -75,6 +75,12 @@ impl Registry {
         known.into_values().collect()
     }
 
+    /// How many stand here.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, FxHashMap<EntityAddrVec, ConnectionRef>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -50,6 +50,16 @@ impl Shard {
         self.processors.remove(&key);
     }
 
+    /// What it holds, each kind by its name.
+    #[cfg(test)]
+    pub(crate) fn leftovers(&self, center: &mut EventCenter) -> [(&'static str, u64); 3] {
+        [
+            ("links", self.links.len() as u64),
+            ("listening sockets", self.processors.len() as u64),
+            ("armed timers", center.armed() as u64),
+        ]
+    }
+
     fn connect(&mut self, con: ConnectionRef, center: &mut EventCenter) {
         if con.is_closed() {
             // Marked down before it began.

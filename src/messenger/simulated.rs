@@ -13,4 +13,25 @@ impl Messenger {
     pub(crate) fn pump(&self) {
         DispatchQueue::pump(self.inner());
     }
+
+    /// What it still holds of connections and messages, each thing by its name.
+    /// Nothing once it has come to rest.
+    pub(crate) fn leftovers(&self) -> Vec<(&'static str, u64)> {
+        let messenger = self.inner();
+        let mut left = vec![
+            ("registered connections", messenger.registry().len() as u64),
+            (
+                "queued for dispatch",
+                messenger.dispatch_queue().len() as u64,
+            ),
+            ("bytes taken from the throttle", messenger.throttled()),
+        ];
+        for worker in messenger.stack().workers() {
+            left.push(("connections counted", worker.load() as u64));
+            let of_shard = worker.submit_to(|shard, center| shard.leftovers(center));
+            left.extend(of_shard.into_iter().flatten());
+        }
+        left.retain(|(_, count)| *count > 0);
+        left
+    }
 }

@@ -32,6 +32,11 @@ impl Rng {
         usize::try_from(self.below(len as u64)).expect("below a usize")
     }
 
+    /// One of these.
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.index(of.len())]
+    }
+
     /// True so many times of a thousand.
     pub fn permille(&mut self, chance: u64) -> bool {
         self.below(1000) < chance

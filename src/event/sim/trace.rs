@@ -8,6 +8,7 @@ use crate::types::Time;
 pub struct Trace {
     hash: u64,
     text: Option<String>,
+    prints: bool,
 }
 
 impl Trace {
@@ -15,12 +16,18 @@ impl Trace {
         Self {
             hash: 0xcbf2_9ce4_8422_2325,
             text: None,
+            prints: false,
         }
     }
 
     /// Keeps the lines from now on, for people.
     pub fn keep_text(&mut self) {
         self.text = Some(String::new());
+    }
+
+    /// Prints the lines from now on, for people as well.
+    pub fn print(&mut self) {
+        self.prints = true;
     }
 
     /// What was kept.
@@ -38,10 +45,12 @@ impl Trace {
         self.mix(at.since(Time::ZERO).as_nanos() as u64);
         what.bytes().for_each(|byte| self.mix(u64::from(byte)));
         numbers.iter().for_each(|number| self.mix(*number));
+        if self.prints {
+            println!("{at:?} {what} {numbers:?}");
+        }
         if let Some(text) = &mut self.text {
             use std::fmt::Write;
-            let numbers = numbers.iter().map(|n| format!(" {n}")).collect::<String>();
-            let _ = writeln!(text, "{at:?} {what}{numbers}");
+            let _ = writeln!(text, "{at:?} {what} {numbers:?}");
         }
     }
 
