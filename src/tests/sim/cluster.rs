@@ -8,7 +8,10 @@ use crate::event::sim::{Process, Rng, Simulation, Weather};
 use crate::types::Time;
 use crate::{Context, Messenger};
 
-/// One messenger, alone in its process and on its host.
+/// Options of a context.
+pub type Config = Vec<(&'static str, String)>;
+
+/// One messenger, alone in its process.
 pub struct Node {
     pub process: Process,
     pub messenger: Arc<Messenger>,
@@ -17,7 +20,10 @@ pub struct Node {
 /// Everything of one run.
 pub struct Cluster {
     pub simulation: Arc<Simulation>,
-    pub nodes: Vec<Node>,
+    /// `None` where one has ended.
+    pub nodes: Vec<Option<Node>>,
+    /// Steps taken so far.
+    pub steps: u64,
     rng: Rng,
     runnable: Vec<usize>,
     /// Steps since time last went by.
@@ -34,6 +40,7 @@ impl Cluster {
         Self {
             simulation: Simulation::new(rng.next(), weather),
             nodes: Vec::new(),
+            steps: 0,
             rng,
             runnable: Vec::new(),
             steps_at_once: 0,
@@ -41,15 +48,25 @@ impl Cluster {
     }
 
     /// Starts a process with a messenger of that name and nonce on host `host`.
-    pub fn add(&mut self, host: u8, name: &str, nonce: u64, options: &[(&str, &str)]) -> usize {
+    pub fn add(&mut self, host: u8, name: &str, nonce: u64, options: &Config) -> usize {
         let process = self.simulation.spawn(ip(host));
         let context = Context::simulated(&process, self.rng.next());
         for (key, value) in options {
             context.conf_set(key, value).unwrap();
         }
         let messenger = Messenger::create(&context, name, "sim", nonce).unwrap();
-        self.nodes.push(Node { process, messenger });
+        self.nodes.push(Some(Node { process, messenger }));
         self.nodes.len() - 1
+    }
+
+    /// The node of that number, which has not ended.
+    pub fn node(&self, number: usize) -> &Node {
+        self.nodes[number].as_ref().expect("it has not ended")
+    }
+
+    /// Those that have not ended.
+    pub fn living(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().flatten()
     }
 
     /// Lets somebody do something: a worker take its turn, a dispatch thread
@@ -59,8 +76,9 @@ impl Cluster {
         self.simulation.runnable(&mut self.runnable);
         let workers = self.runnable.len();
         let pumpable = |node: &&Node| node.messenger.is_pumpable();
-        let all = workers + self.nodes.iter().filter(pumpable).count();
+        let all = workers + self.living().filter(pumpable).count();
         if all > 0 {
+            self.steps += 1;
             self.steps_at_once += 1;
             assert!(
                 self.steps_at_once < MOST_STEPS_AT_ONCE,
@@ -70,12 +88,9 @@ impl Cluster {
             match self.runnable.get(chosen) {
                 Some(seat) => drop(self.simulation.turn(*seat)),
                 None => {
-                    let mut pumpable = self.nodes.iter().filter(pumpable);
-                    pumpable
-                        .nth(chosen - workers)
-                        .expect("it was counted")
-                        .messenger
-                        .pump();
+                    let mut pumpable = self.living().filter(pumpable);
+                    let chosen = pumpable.nth(chosen - workers);
+                    chosen.expect("it was counted").messenger.pump();
                 }
             }
             return true;

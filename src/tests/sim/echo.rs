@@ -59,8 +59,8 @@ fn rough() -> Weather {
 }
 
 fn server(cluster: &mut Cluster) -> usize {
-    let server = cluster.add(1, "osd.0", 7, &[]);
-    let messenger = &cluster.nodes[server].messenger;
+    let server = cluster.add(1, "osd.0", 7, &Vec::new());
+    let messenger = &cluster.node(server).messenger;
     messenger
         .set_default_policy(Policy::stateless_server())
         .unwrap();
@@ -77,9 +77,9 @@ fn client(cluster: &mut Cluster, host: u8) -> (Arc<Messenger>, Arc<Counter>, Con
         host,
         "client.admin",
         u64::from(host),
-        &[("ms_async_op_threads", "2")],
+        &vec![("ms_async_op_threads", "2".to_owned())],
     );
-    let messenger = Arc::clone(&cluster.nodes[node].messenger);
+    let messenger = Arc::clone(&cluster.node(node).messenger);
     let counter = Arc::<Counter>::default();
     messenger.add_dispatcher_head(counter.clone()).unwrap();
     messenger.start().unwrap();
@@ -107,9 +107,7 @@ fn echo(seed: u64) -> (String, u64) {
         }
     }
     // One that does not get the processor for a while.
-    let paused = cluster
-        .simulation
-        .workers_of(&cluster.nodes[server].process)[0];
+    let paused = cluster.simulation.workers_of(&cluster.node(server).process)[0];
     let until = cluster.simulation.now() + Duration::from_millis(100);
     cluster.simulation.pause(paused, until);
     cluster.run_for(Duration::from_secs(5));
@@ -118,7 +116,7 @@ fn echo(seed: u64) -> (String, u64) {
         assert_eq!(*counter.tids.lock().unwrap(), expected);
         assert_eq!(counter.resets.load(Ordering::Relaxed), 0);
     }
-    for node in &cluster.nodes {
+    for node in cluster.living() {
         node.messenger.shutdown().unwrap();
         node.messenger.wait().unwrap();
     }
@@ -131,7 +129,7 @@ fn echo(seed: u64) -> (String, u64) {
     assert!(
         cluster
             .simulation
-            .workers_of(&cluster.nodes[server].process)
+            .workers_of(&cluster.node(server).process)
             .len()
             == 3
     );
@@ -159,7 +157,7 @@ fn the_death_of_a_process_resets_its_lossy_peers() {
         let (_, counter, con) = client(&mut cluster, 2);
         cluster.run_for(Duration::from_secs(1));
         assert!(con.is_connected());
-        let process = cluster.nodes[server].process.clone();
+        let process = cluster.node(server).process.clone();
         cluster.simulation.network().kill(&process, death);
         cluster.run_for(Duration::from_secs(1));
         if death == Death::Vanished {

@@ -1,4 +1,91 @@
 //! Clusters of messengers in a simulated world.
+//!
+//! A seed decides a [`plan`]; a [`run`] carries it out: [`apps`] send on all nodes
+//! of a [`cluster`], [`chaos`] harms the network and the processes, and the
+//! [`model`] says what of all that happens must not.
+//!
+//! `MSGR_SIM_SEEDS` is how many seeds are run, `MSGR_SIM_SEED` the one seed to look
+//! at: its run is printed.
 
+mod apps;
+mod chaos;
 mod cluster;
 mod echo;
+mod model;
+mod plan;
+mod run;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use run::{Outcome, is_replay, run};
+
+/// Seeds of an ordinary test run.
+const SEEDS: u64 = 2_000;
+
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number, not \"{text}\"")),
+    )
+}
+
+/// Runs that seed, or says how to have a look at it.
+fn checked(seed: u64) -> Outcome {
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
+    let replay = format!("MSGR_SIM_SEED={seed} cargo test --lib simulated_clusters -- --nocapture");
+    match outcome {
+        Ok(outcome) if outcome.violations.is_empty() => outcome,
+        Ok(outcome) => panic!(
+            "seed {seed}: {} violations\n{}\nreplay: {replay}",
+            outcome.violations.len(),
+            outcome.violations.join("\n")
+        ),
+        Err(panic) => {
+            println!("replay: {replay}");
+            resume_unwind(panic)
+        }
+    }
+}
+
+/// Prints what the library logs, while somebody looks at one seed.
+struct Printer;
+
+impl log::Log for Printer {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        println!("    {}", record.args());
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn simulated_clusters_keep_every_promise() {
+    let (first, seeds) = match setting("MSGR_SIM_SEED") {
+        Some(seed) => (seed, 1),
+        None => (0, setting("MSGR_SIM_SEEDS").unwrap_or(SEEDS)),
+    };
+    if is_replay() && log::set_logger(&Printer).is_ok() {
+        log::set_max_level(log::LevelFilter::Trace);
+    }
+    let (mut faults, mut messages) = (0, 0);
+    for seed in first..first + seeds {
+        let outcome = checked(seed);
+        faults += outcome.faults;
+        messages += outcome.messages;
+    }
+    println!("simulator: {seeds} seeds, {faults} faults, {messages} messages, 0 violations");
+    assert!(is_replay() || faults > 10 * seeds, "that was too easy");
+}
+
+#[test]
+fn one_seed_gives_one_simulated_run() {
+    for seed in 0..20 {
+        assert_eq!(checked(seed).trace, checked(seed).trace, "seed {seed}");
+    }
+}

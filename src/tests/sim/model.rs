@@ -1,0 +1,343 @@
+//! `Model`: what a cluster may do, held against everything it does.
+//!
+//! It knows what was sent by whom on which connection, what was delivered, and
+//! who was told what. A message that is sent has one of two ends: it is delivered
+//! once, in its order; or somebody who can know is told afterwards that something
+//! is lost. Told means, for the sender: a reset of either kind on the connection.
+//! Where an end forgets the session by its own doing, by a restart or a
+//! `mark_down`, that end has been told.
+
+use std::collections::BTreeMap;
+
+use crate::types::Time;
+
+/// A process: one of the lives of a node.
+pub type Life = usize;
+
+/// A connection of one life.
+pub type Con = (Life, u64);
+
+/// What an application hears of a connection besides messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Call {
+    FastConnect,
+    FastAccept,
+    Connect,
+    Accept,
+    Reset,
+    RemoteReset,
+    Refused,
+}
+
+/// How messages of a connection keep their order: by priority, and by whether a
+/// worker dispatches them or the dispatch thread.
+pub type Lane = (u16, bool);
+
+/// A message, named by its tid, which is its index.
+#[derive(Debug)]
+struct Sent {
+    at: Time,
+    con: Con,
+    to: usize,
+    lane: Lane,
+    len: usize,
+    delivered: Vec<Con>,
+}
+
+/// What is known of a connection.
+#[derive(Debug)]
+struct Facts {
+    /// The node at the other end.
+    peer: usize,
+    /// That node's nonce, as far as this end knows.
+    nonce: u32,
+    lossy: bool,
+    loopback: bool,
+    fast_up: bool,
+    up: bool,
+    marked_down: Option<Time>,
+    reset: Option<Time>,
+    remote_reset: Option<Time>,
+    /// The last message of each lane of each connection at the other end.
+    last: BTreeMap<(Con, Lane), u64>,
+}
+
+/// A node's lives.
+#[derive(Debug, Default)]
+struct Node {
+    lives: Vec<Life>,
+}
+
+#[derive(Debug)]
+struct LifeFacts {
+    node: usize,
+    nonce: u32,
+    /// Its application hears no more from then on.
+    ended: Option<Time>,
+}
+
+/// Everything that was seen, and what of it must not be.
+#[derive(Debug, Default)]
+pub struct Model {
+    nodes: Vec<Node>,
+    lives: Vec<LifeFacts>,
+    sent: Vec<Sent>,
+    cons: BTreeMap<Con, Facts>,
+    /// When the first node last forgot what it shared with the second, or was
+    /// told that it is gone.
+    forgot: BTreeMap<(usize, usize), Time>,
+    /// Messages delivered.
+    pub delivered: u64,
+    /// Calls made.
+    pub calls: u64,
+    /// What must not be.
+    pub violations: Vec<String>,
+}
+
+/// The other end of a connection, as one end sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    pub node: usize,
+    pub nonce: u32,
+    pub lossy: bool,
+    pub loopback: bool,
+}
+
+impl Model {
+    /// A model of so many nodes.
+    pub fn new(nodes: usize) -> Self {
+        let mut model = Self::default();
+        model.nodes.resize_with(nodes, Node::default);
+        model
+    }
+
+    // ---- what happens
+
+    /// A node begins a life.
+    pub fn born(&mut self, node: usize, nonce: u32) -> Life {
+        let ended = None;
+        self.lives.push(LifeFacts { node, nonce, ended });
+        self.nodes[node].lives.push(self.lives.len() - 1);
+        self.lives.len() - 1
+    }
+
+    /// It ends: nothing is called any more, and everybody's session with it is
+    /// forgotten at that end.
+    pub fn died(&mut self, life: Life, now: Time) {
+        self.lives[life].ended = Some(now);
+        let node = self.lives[life].node;
+        for other in 0..self.nodes.len() {
+            self.forgot.insert((node, other), now);
+        }
+    }
+
+    /// A message is about to be sent; its tid. [`Model::unsent`] takes it back.
+    pub fn sends(
+        &mut self,
+        now: Time,
+        con: Con,
+        peer: Peer,
+        (priority, fast): Lane,
+        len: usize,
+    ) -> u64 {
+        self.know(con, peer);
+        self.sent.push(Sent {
+            at: now,
+            con,
+            to: peer.node,
+            lane: (priority, fast),
+            len,
+            delivered: Vec::new(),
+        });
+        self.sent.len() as u64 - 1
+    }
+
+    /// The last message was refused.
+    pub fn unsent(&mut self, tid: u64) {
+        assert_eq!(tid, self.sent.len() as u64 - 1);
+        self.sent.pop();
+    }
+
+    /// A `mark_down` of that connection has returned.
+    pub fn marked_down(&mut self, now: Time, con: Con, peer: Peer) {
+        self.know(con, peer);
+        let from = self.lives[con.0].node;
+        let facts = self.cons.get_mut(&con).expect("known by now");
+        if !facts.loopback && facts.marked_down.is_none() {
+            facts.marked_down = Some(now);
+            self.forgot.insert((from, peer.node), now);
+        }
+    }
+
+    /// An application is told something of a connection.
+    pub fn called(&mut self, now: Time, con: Con, peer: Peer, call: Call) {
+        self.calls += 1;
+        self.know(con, peer);
+        self.check_callable(con, &format!("{call:?}"));
+        let from = self.lives[con.0].node;
+        let forgotten = self.forgot.contains_key(&(peer.node, from));
+        let facts = self.cons.get_mut(&con).expect("known by now");
+        let mut wrong = None;
+        match call {
+            Call::FastConnect | Call::FastAccept => facts.fast_up = true,
+            Call::Connect | Call::Accept if !facts.fast_up => {
+                wrong = Some("no fast call has come before it");
+            }
+            Call::Connect | Call::Accept => facts.up = true,
+            Call::Reset => {
+                if facts.reset.replace(now).is_some() {
+                    wrong = Some("it is the second one");
+                } else if !facts.lossy {
+                    wrong = Some("a lossless connection does not end by itself");
+                }
+                self.forgot.insert((from, peer.node), now);
+            }
+            Call::RemoteReset => {
+                if facts.lossy {
+                    wrong = Some("a lossy connection has no session");
+                } else if !forgotten {
+                    wrong = Some("the peer has forgotten nothing");
+                }
+                facts.remote_reset = Some(now);
+                self.forgot.insert((from, peer.node), now);
+            }
+            Call::Refused => {}
+        }
+        if let Some(why) = wrong {
+            self.violation(now, con, &format!("{call:?}: {why}"));
+        }
+    }
+
+    /// A message is delivered.
+    pub fn delivers(&mut self, now: Time, con: Con, peer: Peer, tid: u64, lane: Lane, len: usize) {
+        self.calls += 1;
+        self.delivered += 1;
+        self.know(con, peer);
+        self.check_callable(con, "a message");
+        let here = self.lives[con.0].node;
+        let Some(sent) = usize::try_from(tid)
+            .ok()
+            .and_then(|at| self.sent.get_mut(at))
+        else {
+            return self.violation(now, con, &format!("message {tid} was never sent"));
+        };
+        let (from, to, expected) = (sent.con, sent.to, (sent.lane, sent.len));
+        let again = sent.delivered.contains(&con);
+        let elsewhere = !sent.delivered.is_empty();
+        sent.delivered.push(con);
+        let lossy = self.cons[&from].lossy;
+        let sender = self.lives[from.0].node;
+        let facts = self.cons.get_mut(&con).expect("known by now");
+        let up = if lane.1 { facts.fast_up } else { facts.up };
+        let before = facts.last.insert((from, lane), tid);
+        let mut wrong = Vec::new();
+        if !up && !facts.loopback {
+            wrong.push("no call has told that the connection is up");
+        }
+        if to != here || peer.node != sender {
+            wrong.push("it was sent to somebody else or comes from somebody else");
+        }
+        if expected != (lane, len) {
+            wrong.push("it is not what was sent");
+        }
+        if again {
+            wrong.push("it was delivered before");
+        } else if elsewhere && (lossy || !self.forgot.contains_key(&(here, sender))) {
+            wrong.push("it was delivered before on another connection");
+        }
+        if before.is_some_and(|before| before > tid) {
+            wrong.push("a later one was delivered before");
+        }
+        for why in wrong {
+            self.violation(now, con, &format!("message {tid} of {from:?}: {why}"));
+        }
+    }
+
+    // ---- the end
+
+    /// Everything is settled: every message has come to one of its ends. Those
+    /// sent from `calm` on have to be delivered.
+    pub fn finish(&mut self, now: Time, calm: Time) {
+        let mut lost = Vec::new();
+        for (tid, sent) in self.sent.iter().enumerate() {
+            if !sent.delivered.is_empty() || self.is_to_a_former_life(sent) {
+                continue;
+            }
+            let was_told = self.is_told(sent);
+            if !was_told || sent.at >= calm {
+                let excuse = if was_told { "told of" } else { "not told of" };
+                lost.push((
+                    sent.con,
+                    format!(
+                        "message {tid} of {:?} to node {} is lost, {excuse}",
+                        sent.at, sent.to
+                    ),
+                ));
+            }
+        }
+        for (con, what) in lost {
+            self.violation(now, con, &what);
+        }
+    }
+
+    /// Is there somebody who knows that this message may be lost?
+    fn is_told(&self, sent: &Sent) -> bool {
+        let facts = &self.cons[&sent.con];
+        let from = self.lives[sent.con.0].node;
+        let since = |at: Option<Time>| at.is_some_and(|at| at >= sent.at);
+        since(facts.reset)
+            || since(facts.remote_reset)
+            || since(facts.marked_down)
+            || since(self.lives[sent.con.0].ended)
+            || since(self.forgot.get(&(sent.to, from)).copied())
+    }
+
+    /// Was it sent to somebody who is no more, and never will be again?
+    fn is_to_a_former_life(&self, sent: &Sent) -> bool {
+        let last = self.nodes[sent.to].lives.last();
+        let last = last.map(|life| &self.lives[*life]);
+        last.is_none_or(|life| life.nonce != self.cons[&sent.con].nonce)
+    }
+
+    // ---- inner workings
+
+    fn know(&mut self, con: Con, peer: Peer) {
+        let facts = self.cons.entry(con).or_insert(Facts {
+            peer: peer.node,
+            nonce: peer.nonce,
+            lossy: peer.lossy,
+            loopback: peer.loopback,
+            fast_up: peer.loopback,
+            up: peer.loopback,
+            marked_down: None,
+            reset: None,
+            remote_reset: None,
+            last: BTreeMap::new(),
+        });
+        if (facts.peer, facts.nonce) != (peer.node, peer.nonce) {
+            let what = format!(
+                "the peer was {:?} and is {peer:?}",
+                (facts.peer, facts.nonce)
+            );
+            self.violation(Time::ZERO, con, &what);
+        }
+    }
+
+    fn check_callable(&mut self, con: Con, what: &str) {
+        let facts = &self.cons[&con];
+        let ended = self.lives[con.0].ended;
+        let why = match (ended, facts.marked_down, facts.reset) {
+            (Some(_), ..) => "its messenger was shut down",
+            (_, Some(_), _) => "it was marked down",
+            (_, _, Some(_)) => "it was reset",
+            _ => return,
+        };
+        self.violation(Time::ZERO, con, &format!("{what}, after {why}"));
+    }
+
+    fn violation(&mut self, at: Time, con: Con, what: &str) {
+        let node = self.lives[con.0].node;
+        self.violations
+            .push(format!("{at:?} node {node} con {con:?}: {what}"));
+    }
+}

@@ -1,0 +1,128 @@
+//! `Plan`: what a seed decides before a run begins.
+
+use std::time::Duration;
+
+use super::cluster::Config;
+use crate::Policy;
+use crate::event::sim::{Rng, Weather};
+
+/// What a cluster consists of, what is promised in it, and how hard its life is.
+#[derive(Debug)]
+pub struct Plan {
+    /// Messengers that are bound: `osd.0` and so on.
+    pub servers: usize,
+    /// Messengers that are not: `client.0` and so on.
+    pub clients: usize,
+    /// The policies of a client and of a server towards it.
+    pub pact: (Policy, Policy),
+    /// The policy of servers among themselves, if they talk at all.
+    pub peers: Option<Policy>,
+    /// Does anybody lose what it knows, by a restart or a `mark_down`?
+    pub amnesia: bool,
+    /// Can a link go silent for ever?
+    pub voids: bool,
+    pub weather: Weather,
+    pub options: Config,
+    /// Most workers of a node.
+    pub workers: u64,
+    /// How long there is work and there are faults.
+    pub busy: Duration,
+    pub actions: u64,
+    pub faults: u64,
+    /// Largest message.
+    pub largest: usize,
+    /// Of a thousand messages, so many are answered from the callback.
+    pub answers: u64,
+}
+
+impl Plan {
+    /// What that seed decides.
+    pub fn draw(rng: &mut Rng) -> Self {
+        let servers = 1 + rng.index(3);
+        let peers = match rng.below(3) {
+            _ if servers == 1 => None,
+            0 => Some(Policy::lossless_peer()),
+            1 => Some(Policy::lossless_peer_reuse()),
+            _ => None,
+        };
+        let clients = if peers.is_some() {
+            rng.index(4)
+        } else {
+            1 + rng.index(4)
+        };
+        let pact = match rng.below(5) {
+            0 => (Policy::lossy_client(), Policy::stateless_server()),
+            1 => (
+                Policy::lossy_client(),
+                Policy::stateless_registered_server(),
+            ),
+            _ => (Policy::lossless_client(), Policy::stateful_server()),
+        };
+        let voids = rng.permille(300);
+        Self {
+            servers,
+            clients,
+            pact,
+            peers,
+            amnesia: rng.permille(500),
+            voids,
+            weather: weather(rng),
+            options: options(rng, voids),
+            workers: 1 + rng.below(3),
+            busy: Duration::from_millis(rng.between(300, 4000)),
+            actions: rng.between(20, 150),
+            faults: rng.between(5, 45),
+            largest: *rng.pick(&[200, 5_000, 65_536]),
+            answers: *rng.pick(&[0, 100, 500]),
+        }
+    }
+
+    /// Servers first, then clients.
+    pub fn nodes(&self) -> usize {
+        self.servers + self.clients
+    }
+
+    pub fn is_client(&self, node: usize) -> bool {
+        node >= self.servers
+    }
+}
+
+fn weather(rng: &mut Rng) -> Weather {
+    let fastest = rng.between(5, 500);
+    let slowest = fastest * rng.between(1, 40);
+    Weather {
+        latency: (
+            Duration::from_micros(fastest),
+            Duration::from_micros(slowest),
+        ),
+        sndbuf: usize::try_from(rng.between(1_000, 200_000)).expect("it is small"),
+        rcvbuf: usize::try_from(rng.between(1_000, 200_000)).expect("it is small"),
+        short_reads: *rng.pick(&[0, 100, 700]),
+        short_writes: *rng.pick(&[0, 100, 700]),
+    }
+}
+
+/// Times that are short enough for a run of seconds.
+fn options(rng: &mut Rng, voids: bool) -> Config {
+    let budget = *rng.pick(&["100M", "100M", "70000", "3000"]);
+    // Who rests on a dead link hears of it by keepalives alone.
+    let keepalive = match voids || rng.permille(200) {
+        true => "1.5",
+        false => "0",
+    };
+    vec![
+        ("ms_initial_backoff", "0.05".to_owned()),
+        ("ms_max_backoff", "1".to_owned()),
+        ("ms_connection_ready_timeout", "2".to_owned()),
+        ("ms_connection_progress_timeout", "3".to_owned()),
+        ("ms_connection_keepalive_interval", keepalive.to_owned()),
+        ("ms_connection_keepalive_timeout", "1".to_owned()),
+        ("ms_dispatch_throttle_bytes", budget.to_owned()),
+        ("ms_crc_data", rng.permille(700).to_string()),
+    ]
+}
+
+/// What is left of a run's troubles after this time without new ones: each end
+/// has noticed a dead link, waited for a dialler that never came, and dialled
+/// anew twice.
+pub const SETTLED: Duration = Duration::from_secs(3 + 2 + 2 + 2 + 1);
