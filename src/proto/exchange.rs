@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::frame::control::{Ack, Keepalive2, Keepalive2Ack};
 use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Tag};
 use super::handshake::payload;
+use super::mutation::{self, Mutation};
 use super::output::{Clock, Event, Intake, Spares};
 use super::session::Session;
 
@@ -114,7 +115,7 @@ impl Exchange {
             };
             writer.message(&outgoing, outgoing.message.seq, session.in_seq());
             self.owes_ack = false;
-            match self.lossy {
+            match self.lossy || mutation::is(Mutation::AckEarly) {
                 true => session.let_go(outgoing, spares),
                 false => session.keep(outgoing),
             }

@@ -22,6 +22,7 @@ mod exchange;
 mod fault;
 mod frame;
 mod handshake;
+mod mutation;
 mod out_queue;
 mod output;
 mod protocol;
@@ -33,6 +34,8 @@ mod vectors;
 pub use auth::ConMode;
 pub use config::{ConnectionModes, GlobalSeq, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
+#[cfg(test)]
+pub use mutation::{Mutation, with as with_mutation};
 pub use out_queue::Outgoing;
 pub use output::{Clock, Event, Initiator, Intake, Peer, Spares};
 pub use protocol::Protocol;

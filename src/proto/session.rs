@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::fault::Fault;
+use super::mutation::{self, Mutation};
 use super::out_queue::{OutQueue, Outgoing};
 use super::output::Spares;
 
@@ -133,7 +134,7 @@ impl Session {
         if is_new {
             self.in_seq = seq;
         }
-        is_new
+        is_new || mutation::is(Mutation::SkipDedupe)
     }
 }
 
@@ -146,6 +147,9 @@ impl Session {
             return;
         }
         let mut replay = std::mem::take(&mut self.sent);
+        if mutation::is(Mutation::DropReplay) {
+            replay.clear();
+        }
         replay.append(&mut self.replay);
         self.replay = replay;
     }
@@ -159,6 +163,9 @@ impl Session {
     /// The session goes on with a peer that has everything up to `seq`.
     pub fn resume(&mut self, seq: u64) {
         self.acked = seq;
+        if mutation::is(Mutation::SkipDedupe) {
+            return;
+        }
         while self
             .replay
             .front()

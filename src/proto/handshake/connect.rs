@@ -8,6 +8,7 @@ use crate::proto::frame::control::{
     SessionRetry, SessionRetryGlobal, Wait,
 };
 use crate::proto::frame::{Frame, Tag};
+use crate::proto::mutation::{self, Mutation};
 use crate::proto::output::{Event, Peer};
 use crate::types::{EntityAddr, EntityName, EntityType, features};
 
@@ -235,7 +236,9 @@ fn on_reset(
 ) -> Result<Step<Connecting>, Fault> {
     if reset.full {
         context.session.reset();
-        context.events.push(Event::RemoteReset);
+        if !mutation::is(Mutation::ForgetResetCallback) {
+            context.events.push(Event::RemoteReset);
+        }
     } else {
         context.session.restart();
     }

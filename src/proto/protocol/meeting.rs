@@ -7,6 +7,7 @@ use crate::proto::frame::control::{
 };
 use crate::proto::frame::{FrameReader, FrameWriter};
 use crate::proto::handshake::{Accepting, Authenticated, Handshake, Request};
+use crate::proto::mutation::{self, Mutation};
 use crate::proto::output::{Event, Initiator, Peer};
 use crate::proto::replace::{Asked, Existing, Phase, Verdict, decide};
 use crate::types::{EntityAddr, EntityAddrVec, EntityName, Time, features};
@@ -124,8 +125,10 @@ impl Protocol {
         self.local = incoming.local.clone();
         match request {
             Request::Ident(ident) => {
-                if reset {
+                if reset || mutation::is(Mutation::LoseQueueOnReplace) {
                     self.session.reset();
+                }
+                if reset && !mutation::is(Mutation::ForgetResetCallback) {
                     events.push(Event::RemoteReset);
                 }
                 self.policy = incoming.policy;
