@@ -12,6 +12,7 @@ mod chaos;
 mod cluster;
 mod echo;
 mod model;
+mod mutations;
 mod plan;
 mod run;
 
