@@ -42,10 +42,14 @@ impl Registry {
         Ok(con)
     }
 
-    /// Makes `con` the connection to that peer, unless there is one.
+    /// Makes `con` the connection to that peer, unless there is one, or the end
+    /// of the messenger has begun.
     pub(crate) fn claim(&self, peer: &EntityAddrVec, con: &ConnectionRef) -> bool {
         let mut known = self.lock();
-        if known.get(peer).is_some_and(|other| !other.is_closed()) {
+        // Asked under the lock that shutdown takes to empty the table: what came
+        // after it would stay, and hold the messenger that holds the table.
+        let ending = con.messenger().is_shut_down();
+        if ending || known.get(peer).is_some_and(|other| !other.is_closed()) {
             return false;
         }
         con.set_registered_as(peer);
