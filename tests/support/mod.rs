@@ -1,5 +1,11 @@
 //! What the tests over real sockets share: a dispatcher that reports, and
-//! messengers that end with their test.
+//! messengers that end with their test; a proxy that breaks connections.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+pub mod letter;
+pub mod pair;
+pub mod proxy;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -11,6 +17,17 @@ use msgr::{
 
 /// Longer than anything here takes on a slow machine; reached only by failing.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Descriptors this process has open.
+pub fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// A number from the environment, for longer runs than usual.
+pub fn number_from_env(name: &str, usual: u64) -> u64 {
+    let text = std::env::var(name);
+    text.map_or(usual, |text| text.parse().expect("a number"))
+}
 
 /// What a dispatcher was told.
 #[derive(Debug)]
