@@ -1,4 +1,4 @@
-//! The C examples against a real Ceph monitor, started here with auth none on loopback.
+//! The C examples, and lossless sessions, against a real Ceph monitor, started here with auth none on loopback.
 //!
 //! Needs Debian's ceph-mon and ceph-common. Without them every test says in one
 //! line that it has not run; with `CI=true` in the environment that is a failure.
@@ -10,6 +10,9 @@
 
 #[path = "interop/monitor.rs"]
 mod monitor;
+#[path = "interop/session.rs"]
+mod session;
+mod support;
 
 use std::net::TcpListener;
 use std::path::PathBuf;

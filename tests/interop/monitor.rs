@@ -34,6 +34,16 @@ impl Family {
     }
 }
 
+/// How a monitor that is not alone is found.
+#[derive(Clone, Copy)]
+pub(crate) struct Neighbours {
+    /// Where monitor "a", the real one, is known to be, which need not be where
+    /// it listens.
+    pub(crate) a: SocketAddr,
+    /// Where it looks for monitor "b".
+    pub(crate) b: SocketAddr,
+}
+
 /// A running monitor called "a". Ended, and its files removed, when dropped.
 pub(crate) struct Monitor {
     dir: PathBuf,
@@ -46,18 +56,24 @@ impl Monitor {
     /// Starts one and waits until it listens, which is before it has a quorum.
     /// `None`, and a line that says why, if this machine cannot run one.
     pub(crate) fn start(family: Family) -> Option<Self> {
+        Self::start_among(family, None)
+    }
+
+    /// As [`Monitor::start`]; with neighbours it is one of two that have never
+    /// met, and probes for the other without end.
+    pub(crate) fn start_among(family: Family, neighbours: Option<Neighbours>) -> Option<Self> {
         if let Some(reason) = cannot_run(family) {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
             eprintln!("skipped: {reason}");
             return None;
         }
         // Between looking for a port and using it somebody else may take it.
-        let started = (0..3).find_map(|_| Self::try_start(family));
+        let started = (0..3).find_map(|_| Self::try_start(family, neighbours));
         assert!(started.is_some(), "ceph-mon does not come up");
         started
     }
 
-    fn try_start(family: Family) -> Option<Self> {
+    fn try_start(family: Family, neighbours: Option<Neighbours>) -> Option<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         // Short, because the path of a socket in it may have 107 bytes only.
@@ -65,7 +81,18 @@ impl Monitor {
         let (v2, v1) = (family.free_addr()?, family.free_addr()?);
         let addrs = format!("[v2:{v2}/0,v1:{v1}/0]");
         fs::create_dir_all(dir.join("mon.a")).unwrap();
-        prepare(&dir, family, &format!("[v2:{v2},v1:{v1}]"));
+        let mut conf = configuration(&dir, family);
+        let monmap = match neighbours {
+            None => vec![("a", format!("[v2:{v2},v1:{v1}]"))],
+            Some(known_as) => {
+                conf.push_str(&among_neighbours(v2));
+                vec![
+                    ("a", format!("[v2:{}]", known_as.a)),
+                    ("b", format!("[v2:{}]", known_as.b)),
+                ]
+            }
+        };
+        prepare(&dir, &conf, &monmap);
         let log = File::create(dir.join("mon.out")).unwrap();
         let process = in_dir("ceph-mon", &dir)
             .args(["-i", "a", "-f"])
@@ -99,6 +126,11 @@ impl Monitor {
             fs::read_to_string(self.dir.join("mon.out")).unwrap_or_default()
         );
         false
+    }
+
+    /// Where it listens.
+    pub(crate) fn listens_at(&self) -> SocketAddr {
+        self.v2
     }
 
     /// Its msgr2 address as one gives it to a program.
@@ -176,8 +208,15 @@ pub(crate) fn run(command: &mut Command) {
 }
 
 /// Everything a monitor wants before its first start.
-fn prepare(dir: &Path, family: Family, addrs: &str) {
-    fs::write(dir.join("ceph.conf"), configuration(dir, family, addrs)).unwrap();
+fn prepare(dir: &Path, conf: &str, monitors: &[(&str, String)]) {
+    let names: Vec<_> = monitors.iter().map(|(name, _)| *name).collect();
+    let addrs: Vec<_> = monitors.iter().map(|(_, addrs)| addrs.as_str()).collect();
+    let conf = format!(
+        "{conf}mon_initial_members = {}\nmon_host = {}\n",
+        names.join(","),
+        addrs.join(",")
+    );
+    fs::write(dir.join("ceph.conf"), conf).unwrap();
     let keyring = dir.join("keyring");
     run(Command::new("ceph-authtool")
         .arg("--create-keyring")
@@ -192,9 +231,12 @@ fn prepare(dir: &Path, family: Family, addrs: &str) {
         "allow *",
     ]));
     let monmap = dir.join("monmap");
-    run(Command::new("monmaptool")
-        .args(["--create", "--fsid", FSID, "--addv", "a", addrs])
-        .arg(&monmap));
+    let mut monmaptool = Command::new("monmaptool");
+    monmaptool.args(["--create", "--fsid", FSID]);
+    for (name, addrs) in monitors {
+        monmaptool.args(["--addv", name, addrs]);
+    }
+    run(monmaptool.arg(&monmap));
     run(in_dir("ceph-mon", dir)
         .args(["--mkfs", "-i", "a", "--monmap"])
         .arg(&monmap)
@@ -202,33 +244,21 @@ fn prepare(dir: &Path, family: Family, addrs: &str) {
         .arg(&keyring));
 }
 
-fn configuration(dir: &Path, family: Family, addrs: &str) -> String {
+fn configuration(dir: &Path, family: Family) -> String {
     let mut conf = String::from("[global]\n");
     let mut set = |key: &str, value: &str| writeln!(conf, "{key} = {value}").unwrap();
     let dir = dir.display();
     set("fsid", FSID);
-    set("mon_initial_members", "a");
-    set("mon_host", addrs);
     for who in ["cluster", "service", "client"] {
         set(&format!("auth_{who}_required"), "none");
         set(&format!("ms_mon_{who}_mode"), "crc");
     }
-    set(
-        "ms_bind_ipv4",
-        if matches!(family, Family::V4) {
-            "true"
-        } else {
-            "false"
-        },
-    );
-    set(
-        "ms_bind_ipv6",
-        if matches!(family, Family::V6) {
-            "true"
-        } else {
-            "false"
-        },
-    );
+    let (ipv4, ipv6) = match family {
+        Family::V4 => ("true", "false"),
+        Family::V6 => ("false", "true"),
+    };
+    set("ms_bind_ipv4", ipv4);
+    set("ms_bind_ipv6", ipv6);
     set("run_dir", &format!("{dir}"));
     set("admin_socket", &format!("{dir}/$name.asok"));
     set("pid_file", "");
@@ -237,4 +267,15 @@ fn configuration(dir: &Path, family: Family, addrs: &str) -> String {
     set("keyring", &format!("{dir}/keyring"));
     set("mon_data", &format!("{dir}/mon.a"));
     conf
+}
+
+/// What a monitor wants that listens elsewhere than the map says, and whose
+/// other half is never there: it speaks often and is never patient.
+fn among_neighbours(listens_at: SocketAddr) -> String {
+    format!(
+        "public_bind_addr = v2:{listens_at}\n\
+         mon_probe_timeout = 0.02\n\
+         ms_initial_backoff = 0.005\n\
+         ms_max_backoff = 0.05\n"
+    )
 }
