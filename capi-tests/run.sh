@@ -78,6 +78,7 @@ for source in "${programs[@]}"; do
     name=$(basename "$source" .c)
     full=() less=()
     [ "$name" = int_million ] && full=("$messages") less=("$((messages / 50 + 1))")
+    [ "$name" = int_shutdown ] && full=(300) less=(50)
 
     # shellcheck disable=SC2086
     if build "$name" c $cc $c; then
