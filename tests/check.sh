@@ -53,6 +53,10 @@ step 'cargo test' $CARGO test -q --locked
 # Once more, for its count.
 step 'cut at every byte' $CARGO test -q --locked --lib cut_at_every_byte -- --nocapture
 step 'header' $CARGO test -q --locked --test header
+# Not part of `cargo test`: each wants the machine for itself.
+alone='--ignored --nocapture --test-threads=1'
+step 'thrash' $CARGO test -q --locked --test thrash -- $alone
+step 'figures' $CARGO test -q --locked --test figures -- $alone
 step 'elf' sh tests/elf.sh "$LIB" include/msgr.h "$SOVERSION"
 step 'examples' sh tests/examples.sh "$EXAMPLES"
 needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
