@@ -149,6 +149,19 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  * A messenger keeps what it was made with. Options of Ceph that mean nothing
  * here are taken and ignored.
  *
+ * Faults on purpose may be asked for at any time, also of messengers that are
+ * at work, and cost nothing while they are not:
+ *
+ * * `ms_inject_socket_failures`: one read or write of a socket in so many
+ *   breaks its link; 0 for none.
+ * * `ms_inject_internal_delays`: with the former, a worker stands still for so
+ *   many seconds at one in as many changes of a connection's state.
+ * * `ms_inject_delay_type` ("osd client"), `ms_inject_delay_probability` (from
+ *   0 to 1), `ms_inject_delay_max`: what such peers send is held back with that
+ *   probability and for up to so many seconds; the order stays.
+ * * `ms_blackhole_osd`, `_mon`, `_mds`, `_client`: messages to and from such
+ *   peers vanish. Sends succeed, and what comes is acknowledged.
+ *
  * Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not
  * fit it; -EBUSY for one that was read when the first messenger was made;
  * -EOPNOTSUPP for one that this version cannot obey. Any thread, also in

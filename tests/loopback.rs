@@ -7,6 +7,8 @@
 
 #[path = "loopback/endings.rs"]
 mod endings;
+#[path = "loopback/injection.rs"]
+mod injection;
 mod support;
 
 use std::io::{Read, Write};

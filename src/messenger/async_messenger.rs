@@ -10,6 +10,7 @@ use super::dispatch_queue::{DispatchQueue, Item};
 use super::dispatcher::{self, Chain, DispatcherChain};
 use super::error::{Error, Result};
 use super::external::External;
+use super::injection::FaultInjection;
 use super::lifecycle::Lifecycle;
 use super::options::Options;
 use super::registry::Registry;
@@ -31,6 +32,7 @@ pub(crate) struct AsyncMessenger {
     name: AuthName,
     nonce: u32,
     options: Options,
+    injection: Arc<FaultInjection>,
     stack: Arc<NetworkStack<Shard>>,
     lifecycle: Lifecycle,
     policies: Mutex<PolicySet>,
@@ -54,6 +56,7 @@ impl AsyncMessenger {
         name: AuthName,
         nonce: u32,
         options: Options,
+        injection: Arc<FaultInjection>,
         stack: Arc<NetworkStack<Shard>>,
         seeds: Arc<Seeds>,
     ) -> Arc<Self> {
@@ -68,6 +71,7 @@ impl AsyncMessenger {
             dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
             throttle: Throttle::new(options.dispatch_throttle_bytes),
             options,
+            injection,
             stack,
             lifecycle: Lifecycle::new(),
             policies: Mutex::new(PolicySet::new(Policy::lossy_client())),
@@ -362,6 +366,10 @@ impl AsyncMessenger {
 
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    pub(crate) fn injection(&self) -> &FaultInjection {
+        &self.injection
     }
 
     pub(crate) fn socket_options(&self) -> &SocketOptions {

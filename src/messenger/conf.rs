@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::error::{Error, Result};
+use crate::types::EntityType;
 
 /// How an option's text is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,9 +17,13 @@ enum Kind {
     Size,
     /// Seconds, with decimals.
     Seconds,
+    /// A number that is not negative, with decimals.
+    Decimal,
     Text,
     /// Connection modes, e.g. `crc secure`.
     Modes,
+    /// Entity types, e.g. `osd mds`, or none.
+    EntityTypes,
 }
 
 /// What setting an option means.
@@ -28,6 +33,8 @@ enum Applies {
     Messenger,
     /// Read once, when the context starts its workers.
     Startup,
+    /// Obeyed from now on, by what exists already as well.
+    Live,
     /// Known to Ceph, without meaning here: accepted so that configuration
     /// written for Ceph can be used as it is.
     Ignored,
@@ -39,8 +46,8 @@ enum Applies {
 /// One row of the table below.
 struct OptionRow(&'static str, Kind, Applies, &'static str);
 
-use Applies::{Ignored, Messenger, Startup, Unserved};
-use Kind::{Bool, Count, Modes, Seconds, Size, Text};
+use Applies::{Ignored, Live, Messenger, Startup, Unserved};
+use Kind::{Bool, Count, Decimal, EntityTypes, Modes, Seconds, Size, Text};
 
 /// Name, kind, effect, default. The defaults are Ceph's.
 const OPTIONS: &[OptionRow] = &[
@@ -110,15 +117,15 @@ const OPTIONS: &[OptionRow] = &[
     // worker (SO_REUSEPORT) in place of one that hands out.
     OptionRow("ms_async_local_listen_table", Bool, Messenger, "false"),
     // fault injection
-    OptionRow("ms_inject_socket_failures", Count, Unserved, "0"),
-    OptionRow("ms_inject_delay_type", Text, Unserved, ""),
-    OptionRow("ms_inject_delay_max", Seconds, Unserved, "1"),
-    OptionRow("ms_inject_delay_probability", Seconds, Unserved, "0"),
-    OptionRow("ms_inject_internal_delays", Seconds, Unserved, "0"),
-    OptionRow("ms_blackhole_osd", Bool, Unserved, "false"),
-    OptionRow("ms_blackhole_mon", Bool, Unserved, "false"),
-    OptionRow("ms_blackhole_mds", Bool, Unserved, "false"),
-    OptionRow("ms_blackhole_client", Bool, Unserved, "false"),
+    OptionRow("ms_inject_socket_failures", Count, Live, "0"),
+    OptionRow("ms_inject_delay_type", EntityTypes, Live, ""),
+    OptionRow("ms_inject_delay_max", Seconds, Live, "1"),
+    OptionRow("ms_inject_delay_probability", Decimal, Live, "0"),
+    OptionRow("ms_inject_internal_delays", Seconds, Live, "0"),
+    OptionRow("ms_blackhole_osd", Bool, Live, "false"),
+    OptionRow("ms_blackhole_mon", Bool, Live, "false"),
+    OptionRow("ms_blackhole_mds", Bool, Live, "false"),
+    OptionRow("ms_blackhole_client", Bool, Live, "false"),
     OptionRow("ms_blackhole_mgr", Bool, Ignored, "false"),
     // gone from Ceph, still found in configuration files
     OptionRow("ms_nocrc", Bool, Ignored, "false"),
@@ -201,6 +208,22 @@ impl Conf {
             .unwrap_or_default()
     }
 
+    /// A number with decimals.
+    pub(crate) fn decimal(&self, key: &str) -> f64 {
+        self.get(key)
+            .ok()
+            .and_then(|text| parse_decimal(&text))
+            .unwrap_or(0.0)
+    }
+
+    /// A list of entity types.
+    pub(crate) fn entity_types(&self, key: &str) -> Vec<EntityType> {
+        self.get(key)
+            .ok()
+            .and_then(|text| parse_entity_types(&text))
+            .unwrap_or_default()
+    }
+
     fn values(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, String>> {
         self.set
             .lock()
@@ -216,6 +239,11 @@ impl Kind {
             Count => (value.parse::<u32>().is_ok(), "a whole number"),
             Size => (parse_size(value).is_some(), "bytes, e.g. 65536, 4K or 100M"),
             Seconds => (parse_seconds(value).is_some(), "seconds, e.g. 0.2"),
+            Decimal => (parse_decimal(value).is_some(), "a number, e.g. 0.5"),
+            EntityTypes => (
+                parse_entity_types(value).is_some(),
+                "a list of entity types, e.g. \"osd mds\"",
+            ),
             Modes => (
                 !value.is_empty(),
                 "a list of connection modes, e.g. \"crc secure\"",
@@ -267,6 +295,18 @@ fn parse_size(text: &str) -> Option<u64> {
 fn parse_seconds(text: &str) -> Option<Duration> {
     let seconds: f64 = text.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn parse_decimal(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
+}
+
+fn parse_entity_types(text: &str) -> Option<Vec<EntityType>> {
+    text.split([' ', ',', ';', '\t'])
+        .filter(|word| !word.is_empty())
+        .map(EntityType::by_name)
+        .collect()
 }
 
 #[cfg(test)]
@@ -329,10 +369,36 @@ mod tests {
         assert_eq!(errno("ms_async_op_threads", "2", true), Err(libc::EBUSY));
         assert_eq!(errno("ms_async_op_threads", "2", false), Ok(()));
         assert_eq!(
-            errno("ms_inject_socket_failures", "30", false),
+            errno("ms_bind_before_connect", "true", false),
             Err(libc::EOPNOTSUPP)
         );
-        assert_eq!(errno("ms_inject_socket_failures", "0", false), Ok(()));
+        assert_eq!(errno("ms_bind_before_connect", "false", false), Ok(()));
         assert_eq!(errno("ms_async_rdma_device_name", "mlx5_0", false), Ok(()));
+        let list = "ms_inject_delay_type";
+        assert_eq!(errno(list, "osd disk", false), Err(libc::EINVAL));
+        assert_eq!(
+            errno("ms_inject_delay_probability", "-1", false),
+            Err(libc::EINVAL)
+        );
+    }
+
+    #[test]
+    fn faults_can_be_asked_for_at_any_time() {
+        let conf = Conf::default();
+        for started in [false, true] {
+            conf.set("ms_inject_socket_failures", "30", started)
+                .unwrap();
+        }
+        conf.set("ms_inject_delay_type", "osd, client mgr", true)
+            .unwrap();
+        assert_eq!(
+            conf.entity_types("ms_inject_delay_type"),
+            [EntityType::OSD, EntityType::CLIENT, EntityType::MGR]
+        );
+        conf.set("ms_inject_delay_probability", ".25", true)
+            .unwrap();
+        assert!((conf.decimal("ms_inject_delay_probability") - 0.25).abs() < f64::EPSILON);
+        conf.set("ms_inject_delay_type", "", true).unwrap();
+        assert_eq!(conf.entity_types("ms_inject_delay_type"), []);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::conf::Conf;
 use super::error::{Error, Result};
+use super::injection::FaultInjection;
 use super::seeds::Seeds;
 use super::shard::Shard;
 use crate::event::NetworkStack;
@@ -18,6 +19,7 @@ const MAX_WORKERS: u64 = 24;
 #[derive(Default)]
 pub struct Context {
     conf: Conf,
+    injection: Arc<FaultInjection>,
     stack: OnceLock<Arc<NetworkStack<Shard>>>,
     /// Held while the stack starts, so that it starts once.
     starting: Mutex<()>,
@@ -42,19 +44,23 @@ impl Context {
             seeds: Arc::new(Seeds::given(seed)),
             process: Some(process.clone()),
             conf: Conf::default(),
+            injection: Arc::default(),
             stack: OnceLock::new(),
             starting: Mutex::default(),
         })
     }
 
     /// Sets an option, e.g. `ms_dispatch_throttle_bytes` to `100M`. Messengers
-    /// that exist already keep what they were created with.
+    /// that exist already keep what they were created with, but for
+    /// `ms_inject_*` and `ms_blackhole_*`, which all obey from now on.
     ///
     /// # Errors
     /// `ENOENT` unknown option, `EINVAL` not a value of it, `EBUSY` no longer
     /// changeable, `EOPNOTSUPP` not served by this version.
     pub fn conf_set(&self, key: &str, value: &str) -> Result<()> {
-        self.conf.set(key, value, self.stack.get().is_some())
+        self.conf.set(key, value, self.stack.get().is_some())?;
+        self.injection.read(&self.conf);
+        Ok(())
     }
 
     /// An option's value, as set or its default.
@@ -72,6 +78,11 @@ impl Context {
     /// Where its connections get their seeds.
     pub(crate) fn seeds(&self) -> &Arc<Seeds> {
         &self.seeds
+    }
+
+    /// The faults that its messengers inject.
+    pub(crate) fn injection(&self) -> &Arc<FaultInjection> {
+        &self.injection
     }
 
     /// The workers; starts them the first time.

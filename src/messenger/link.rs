@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::connection::ConnectionRef;
 use super::dispatch_queue::Item;
 use super::dispatcher::Chain;
+use super::injection::{Injector, Settings};
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
 use crate::proto::{Clock, Event, Fault, Intake, LinkDown, Outgoing, Protocol, Spares, Verdict};
-use crate::types::{EntityAddr, EntityAddrVec, Time};
+use crate::types::{EntityAddr, EntityAddrVec, Message, Time};
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
 /// take thousands of small frames by one system call.
@@ -66,6 +67,8 @@ pub(crate) struct Link {
     wait: u64,
     /// When the event center will call, at the latest.
     armed: Option<Time>,
+    /// Faults on purpose, from the first one asked for on.
+    injector: Option<Box<Injector>>,
     over: bool,
     /// Its dialler asks for a session.
     asks: bool,
@@ -128,6 +131,7 @@ impl Link {
             dispatched: 0,
             wait: 0,
             armed: None,
+            injector: None,
             over: false,
             asks: false,
             paused: false,
@@ -170,6 +174,7 @@ impl Link {
 
     pub(crate) fn timer(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
         self.armed = None;
+        self.deliver_delayed(center.now());
         self.protocol
             .handle_timeout(center.now(), &mut scratch.events);
         self.settle(scratch, center);
@@ -207,7 +212,12 @@ impl Link {
     /// that comes too early costs a turn, re-arming for every message far more,
     /// so an earlier call stays as it is.
     pub(crate) fn arm(&mut self, center: &mut EventCenter) {
-        match (self.protocol.poll_timeout(), self.armed) {
+        let delayed = self.injector.as_ref().and_then(|it| it.next_due());
+        let wanted = match (self.protocol.poll_timeout(), delayed) {
+            (Some(protocol), Some(delayed)) => Some(protocol.min(delayed)),
+            (one, other) => one.or(other),
+        };
+        match (wanted, self.armed) {
             (Some(wanted), Some(armed)) if armed <= wanted => {}
             (Some(wanted), _) => {
                 center.arm(self.con.id(), wanted);
@@ -245,6 +255,10 @@ impl Link {
                 break;
             }
             let wanted: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+            if breaks_socket(&mut self.injector, &self.con) {
+                result = Err(io::ErrorKind::ConnectionReset.into());
+                break;
+            }
             match socket.write_vectored(&slices[..filled]) {
                 Ok(taken) => {
                     self.protocol.handle_sent(taken, clock.now);
@@ -333,8 +347,8 @@ impl Link {
         scratch: &mut Scratch,
         center: &mut EventCenter,
     ) {
-        self.close_socket();
         let now = center.now();
+        self.close_socket(now);
         self.protocol
             .take_over(&mut incoming.protocol, reset, now, &mut scratch.events);
         self.held = std::mem::take(&mut incoming.held);
@@ -437,6 +451,10 @@ impl Link {
         let mut read = 0;
         while read < TURN_BYTES && !self.paused && self.reads() {
             let Some(socket) = &self.socket else { return };
+            if breaks_socket(&mut self.injector, &self.con) {
+                let reset = LinkDown::Io(io::ErrorKind::ConnectionReset);
+                return self.lost(reset, scratch, center);
+            }
             let (got, room) = match self.protocol.bulk() {
                 Some(bulk) => {
                     let room = bulk.missing.min(bulk.buffer.capacity() - bulk.buffer.len());
@@ -572,26 +590,36 @@ impl Link {
         let messenger = self.con.messenger();
         match event {
             Event::Message(message) => {
-                self.dispatched += messenger.deliver(chain, &self.con, message)
+                if let Some(message) = self.pass(message, center.now()) {
+                    let messenger = self.con.messenger();
+                    self.dispatched += messenger.deliver(chain, &self.con, message);
+                }
             }
-            Event::Dial(addr) => self.dial_now(&addr, scratch, center),
+            Event::Dial(addr) => {
+                self.stall();
+                self.dial_now(&addr, scratch, center);
+            }
             Event::Learned(addr) => {
                 if let Some(socket) = addr.socket {
                     messenger.learned_addr(socket.ip());
                 }
             }
             Event::Open(peer, by) => {
+                self.stall();
                 if self.con.open(peer) {
-                    messenger.connected(&self.con, by);
+                    self.con.messenger().connected(&self.con, by);
                 }
             }
             Event::Resumed(by) => {
+                self.stall();
                 if self.con.reopen() {
-                    messenger.connected(&self.con, by);
+                    self.con.messenger().connected(&self.con, by);
                 }
             }
             Event::Asked => self.asks = true,
             Event::RemoteReset => {
+                self.discard_delayed();
+                let messenger = self.con.messenger();
                 messenger.discard(&self.con);
                 messenger
                     .dispatch_queue()
@@ -601,8 +629,11 @@ impl Link {
             Event::Refused => messenger
                 .dispatch_queue()
                 .enqueue_event(&self.con, Item::Refused),
-            Event::Fault { fault, during } => self.report(&fault, during),
-            Event::CloseSocket => self.close_socket(),
+            Event::Fault { fault, during } => {
+                self.report(&fault, during);
+                self.stall();
+            }
+            Event::CloseSocket => self.close_socket(center.now()),
             Event::Closed { reset } => self.end(reset),
         }
     }
@@ -637,8 +668,12 @@ impl Link {
         }
     }
 
-    fn close_socket(&mut self) {
+    fn close_socket(&mut self, now: Time) {
         self.con.lose();
+        // What has arrived is delivered, unless this is the end of the link.
+        if let Some(injector) = &mut self.injector {
+            injector.release(now);
+        }
         self.socket = None;
         self.dialling = false;
         self.blocked = false;
@@ -657,6 +692,59 @@ impl Link {
             messenger
                 .dispatch_queue()
                 .enqueue_event(&self.con, Item::Reset);
+        }
+    }
+
+    // ---- faults on purpose
+
+    /// The message, if it is to be delivered now.
+    #[inline]
+    fn pass(&mut self, message: Box<Message>, now: Time) -> Option<Box<Message>> {
+        let asked = self.con.messenger().injection().settings();
+        if asked.is_none() && self.injector.is_none() {
+            return Some(message);
+        }
+        self.pass_faults(message, asked.as_ref(), now)
+    }
+
+    #[cold]
+    fn pass_faults(
+        &mut self,
+        message: Box<Message>,
+        asked: Option<&Settings>,
+        now: Time,
+    ) -> Option<Box<Message>> {
+        let peer = self.con.peer_type();
+        if asked.is_some_and(|asked| asked.swallows(peer)) {
+            self.dispatched += message.payload_len() as u64;
+            return None;
+        }
+        let injector = self.injector.get_or_insert_with(|| injector(&self.con));
+        injector.hold_back(message, asked, peer, now)
+    }
+
+    /// Delivers what was held back and whose time has come.
+    fn deliver_delayed(&mut self, now: Time) {
+        let Some(injector) = &mut self.injector else {
+            return;
+        };
+        let messenger = self.con.messenger();
+        let chain = messenger.dispatchers().snapshot();
+        while let Some(message) = injector.pop_due(now) {
+            self.dispatched += messenger.deliver(&chain, &self.con, message);
+        }
+    }
+
+    fn discard_delayed(&mut self) {
+        if let Some(injector) = &mut self.injector {
+            self.dispatched += injector.discard();
+        }
+    }
+
+    fn stall(&mut self) {
+        if let Some(asked) = self.con.messenger().injection().settings() {
+            let injector = self.injector.get_or_insert_with(|| injector(&self.con));
+            injector.stall(&asked);
         }
     }
 
@@ -702,9 +790,28 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.protocol.mark_down();
+        self.discard_delayed();
         self.return_budget();
         self.con.worker().release();
     }
+}
+
+/// Shall the next read or write fail on purpose?
+fn breaks_socket(slot: &mut Option<Box<Injector>>, con: &ConnectionRef) -> bool {
+    let Some(asked) = con.messenger().injection().settings() else {
+        return false;
+    };
+    let breaks = slot
+        .get_or_insert_with(|| injector(con))
+        .breaks_socket(&asked);
+    if breaks {
+        log::info!("{con}: injecting a socket failure");
+    }
+    breaks
+}
+
+fn injector(con: &ConnectionRef) -> Box<Injector> {
+    Box::new(Injector::new(con.messenger().seed()))
 }
 
 /// Keeps bytes for later. With none to keep the buffer goes as well: it would

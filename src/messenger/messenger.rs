@@ -53,6 +53,7 @@ impl Messenger {
             name,
             nonce,
             options,
+            Arc::clone(context.injection()),
             context.stack()?,
             Arc::clone(context.seeds()),
         );

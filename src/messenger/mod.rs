@@ -16,6 +16,7 @@ mod dispatch_queue;
 mod dispatcher;
 mod error;
 mod external;
+mod injection;
 mod lifecycle;
 mod link;
 #[expect(

@@ -31,6 +31,12 @@ impl EntityType {
     pub fn is_known(self) -> bool {
         Self::NAMED.iter().any(|(kind, _)| *kind == self)
     }
+
+    /// The type of that name, `osd` for instance.
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        let found = Self::NAMED.iter().find(|(_, known)| *known == name);
+        found.map(|(kind, _)| *kind)
+    }
 }
 
 impl fmt::Display for EntityType {
@@ -105,14 +111,13 @@ impl FromStr for AuthName {
 
     fn from_str(text: &str) -> Result<Self, ParseNameError> {
         let (kind, id) = text.split_once('.').ok_or(ParseNameError)?;
-        let named = EntityType::NAMED.iter().find(|(_, name)| *name == kind);
-        let (kind, _) = named.ok_or(ParseNameError)?;
+        let kind = EntityType::by_name(kind).ok_or(ParseNameError)?;
         // `mon.` is a real name: all monitors share it.
-        if (id.is_empty() && *kind != EntityType::MON) || id.len() > 255 {
+        if (id.is_empty() && kind != EntityType::MON) || id.len() > 255 {
             return Err(ParseNameError);
         }
         Ok(Self {
-            kind: *kind,
+            kind,
             id: id.to_owned(),
         })
     }
