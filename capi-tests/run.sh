@@ -87,7 +87,8 @@ for source in "${programs[@]}"; do
         done
         if [ -n "$valgrind" ]; then
             run "$name" c 2 valgrind "$valgrind" -q --error-exitcode=99 --leak-check=full \
-                --errors-for-leak-kinds=definite "$work/$name.c" "${less[@]}"
+                --suppressions="$here/../tests/valgrind.supp" --errors-for-leak-kinds=definite \
+                "$work/$name.c" "${less[@]}"
         fi
     fi
     # shellcheck disable=SC2086
