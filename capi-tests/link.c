@@ -65,6 +65,7 @@ static const function functions[] = {
     ADDRESS(msgr_policy_init),
     ADDRESS(msgr_set_default_policy),
     ADDRESS(msgr_set_policy),
+    ADDRESS(msgr_set_policy_throttlers),
     ADDRESS(msgr_add_dispatcher_head),
     ADDRESS(msgr_add_dispatcher_tail),
     ADDRESS(msgr_conn_ref),

@@ -439,6 +439,23 @@ int msgr_set_policy(msgr_messenger *messenger,
                     int peer_type,
                     const struct msgr_policy *policy);
 
+/**
+ * Limits what the peers of one type (`MSGR_ENTITY_...`) may have under way
+ * together: `bytes` of payload, and `messages`; 0 is no limit.
+ *
+ * What is beyond stays in the peers' sockets until there is room, each in its
+ * turn. A received message counts until its last reference is given up or it
+ * is sent on. One that is larger than the limit is read when no other counts,
+ * so none is too large. A change holds from the next message on.
+ *
+ * Returns 0; -EINVAL, also for an unknown type. Any thread, also in callbacks.
+ * Ceph: `Messenger::set_policy_throttlers`, whose throttles are the caller's.
+ */
+int msgr_set_policy_throttlers(msgr_messenger *messenger,
+                               int peer_type,
+                               uint64_t bytes,
+                               uint64_t messages);
+
 /* Dispatcher ---------------------------------------------------------------------- */
 
 /** In `flags`: ask this dispatcher for fast dispatch. */

@@ -55,7 +55,7 @@ mod types;
 
 pub use messenger::{Connection, ConnectionRef, Context, Dispatcher, Error, Messenger, Result};
 pub use types::{
-    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityName, EntityType, Message, PRIO_DEFAULT,
-    PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW, ParseAddrError, ParseNameError, Payload, Policy, WallTime,
-    features,
+    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,
+    PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW, ParseAddrError, ParseNameError, Payload,
+    Policy, WallTime, features,
 };

@@ -212,6 +212,34 @@ pub unsafe extern "C" fn msgr_set_policy(
     })
 }
 
+/// Limits what the peers of one type (`MSGR_ENTITY_...`) may have under way
+/// together: `bytes` of payload, and `messages`; 0 is no limit.
+///
+/// What is beyond stays in the peers' sockets until there is room, each in its
+/// turn. A received message counts until its last reference is given up or it
+/// is sent on. One that is larger than the limit is read when no other counts,
+/// so none is too large. A change holds from the next message on.
+///
+/// Returns 0; -EINVAL, also for an unknown type. Any thread, also in callbacks.
+/// Ceph: `Messenger::set_policy_throttlers`, whose throttles are the caller's.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_set_policy_throttlers(
+    messenger: *mut msgr_messenger,
+    peer_type: c_int,
+    bytes: u64,
+    messages: u64,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        let messenger = unsafe { handle::borrow(messenger)? };
+        messenger.set_policy_throttlers(entity_type(peer_type)?, bytes, messages)?;
+        Ok(0)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

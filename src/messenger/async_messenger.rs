@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use super::admission::{PolicyThrottles, Waiter};
 use super::bind;
 use super::connection::{Connection, ConnectionRef, Kind};
 use super::dispatch_queue::{DispatchQueue, Item};
@@ -42,8 +43,8 @@ pub(crate) struct AsyncMessenger {
     myaddrs: RwLock<EntityAddrVec>,
     dispatchers: DispatcherChain,
     dispatch_queue: DispatchQueue,
-    /// Who waits for it, and for the how manieth time.
-    throttle: Throttle<(ConnectionRef, u64)>,
+    throttle: Throttle<Waiter>,
+    policy_throttles: PolicyThrottles,
     registry: Registry,
     seeds: Arc<Seeds>,
     loopback: Mutex<Option<ConnectionRef>>,
@@ -70,6 +71,7 @@ impl AsyncMessenger {
             nonce,
             dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
             throttle: Throttle::new(options.dispatch_throttle_bytes),
+            policy_throttles: PolicyThrottles::new(),
             options,
             injection,
             stack,
@@ -216,13 +218,13 @@ impl AsyncMessenger {
 
     /// Takes a connection that has ended out of the registry, and drops what of
     /// it waits for dispatch.
-    pub(crate) fn forget(&self, con: &Connection) {
+    pub(crate) fn forget(self: &Arc<Self>, con: &Connection) {
         self.registry.remove(con);
         self.discard(con);
     }
 
     /// Drops the messages of that connection that wait for dispatch.
-    pub(crate) fn discard(&self, con: &Connection) {
+    pub(crate) fn discard(self: &Arc<Self>, con: &Connection) {
         self.put_throttle(self.dispatch_queue.discard(con));
     }
 
@@ -287,23 +289,9 @@ impl AsyncMessenger {
         }
     }
 
-    /// Returns payload bytes and lets the connections that wait for them read on.
-    pub(crate) fn put_throttle(&self, bytes: u64) {
-        self.throttle.put(bytes, |(con, wait), bytes| {
-            let worker = con.worker().clone();
-            worker.dispatch_event_external(External::Admitted(con, wait, bytes));
-        });
-    }
-
     /// Counts payload bytes that exist already and cannot be held back.
     pub(crate) fn count_admitted(&self, bytes: u64) {
         self.throttle.take(bytes);
-    }
-
-    /// Takes payload bytes for a connection, or queues it for them; `wait` comes
-    /// back with them.
-    pub(crate) fn admit(&self, con: &ConnectionRef, wait: u64, bytes: u64) -> bool {
-        self.throttle.get_or_wait(bytes, || (Arc::clone(con), wait))
     }
 
     /// Payload bytes that are out.
@@ -333,6 +321,7 @@ impl AsyncMessenger {
         self.lifecycle.finish_shutdown();
         // Those who wait refer back to this messenger, too.
         self.throttle.close();
+        self.policy_throttles.close();
         self.put_throttle(dropped);
         // With them may go data of the application's, whose destructors are its
         // code: they run last, and unlocked.
@@ -387,6 +376,16 @@ impl AsyncMessenger {
     /// Does every worker have listening sockets of its own?
     pub(crate) fn has_local_listen_tables(&self) -> bool {
         self.options.local_listen_table && self.stack.supports_local_listen_table()
+    }
+
+    /// What its messages may take until they are dispatched.
+    pub(crate) fn throttle(&self) -> &Throttle<Waiter> {
+        &self.throttle
+    }
+
+    /// What messages of each type of peer may take until they are dropped.
+    pub(crate) fn policy_throttles(&self) -> &PolicyThrottles {
+        &self.policy_throttles
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -11,7 +11,7 @@ use super::external::External;
 use super::shard::Shard;
 use crate::event::Worker;
 use crate::proto::{Outgoing, Peer};
-use crate::types::{EntityAddrVec, EntityName, EntityType, Message, WallTime};
+use crate::types::{EntityAddrVec, EntityName, EntityType, Hold, Message, WallTime};
 
 /// A shared connection (Ceph's `ConnectionRef`); two are the same connection if
 /// they point to the same place.
@@ -107,6 +107,8 @@ impl Connection {
     /// `EMSGSIZE` if a segment or the whole is larger than the protocol carries.
     pub fn send(self: &Arc<Self>, message: impl Into<Box<Message>>) -> Result<()> {
         let mut message = message.into();
+        // A message that is passed on has left the application's hands.
+        message.hold = Hold::NONE;
         if self.is_closed() {
             return Err(if self.messenger.is_shut_down() {
                 Error::shut_down()

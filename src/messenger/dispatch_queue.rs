@@ -235,7 +235,7 @@ fn run(messenger: &Arc<AsyncMessenger>) {
     messenger.put_throttle(messenger.dispatch_queue().drain());
 }
 
-fn deliver(messenger: &AsyncMessenger, con: &ConnectionRef, item: Item) {
+fn deliver(messenger: &Arc<AsyncMessenger>, con: &ConnectionRef, item: Item) {
     let chain = messenger.dispatchers().snapshot();
     // mark_down may have come while it waited, or just before it was queued.
     let gone = con.is_closed();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::admission::Grant;
 use super::async_messenger::AsyncMessenger;
 use super::connection::ConnectionRef;
 use super::link::Link;
@@ -31,9 +32,9 @@ pub(crate) enum External {
     Adopt(Box<Link>),
     /// Look again for the session that the dialler of that connection asks for.
     Resolve(u64),
-    /// Payload bytes that the connection waited for are taken on its behalf. The
-    /// number tells for which wait.
-    Admitted(ConnectionRef, u64, u64),
+    /// What the connection waited for is taken on its behalf. The number tells
+    /// for which wait.
+    Admitted(ConnectionRef, u64, Grant),
     /// The processor of that key may accept.
     Accept(u64),
     /// Drop everything of that messenger.

@@ -4,12 +4,15 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::admission::{Entry, Grant};
 use super::connection::ConnectionRef;
 use super::dispatch_queue::Item;
 use super::dispatcher::Chain;
 use super::injection::{Injector, Settings};
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
-use crate::proto::{Clock, Event, Fault, Intake, LinkDown, Outgoing, Protocol, Spares, Verdict};
+use crate::proto::{
+    Admission, Clock, Event, Fault, Intake, LinkDown, Outgoing, Protocol, Spares, Verdict,
+};
 use crate::types::{EntityAddr, EntityAddrVec, Message, Time};
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
@@ -65,6 +68,8 @@ pub(crate) struct Link {
     /// Counts its waits for payload budget, so that what was granted to one that
     /// is over is known from what is granted to the next.
     wait: u64,
+    /// The message that it waits for.
+    entry: Option<Box<Entry>>,
     /// When the event center will call, at the latest.
     armed: Option<Time>,
     /// Faults on purpose, from the first one asked for on.
@@ -130,6 +135,7 @@ impl Link {
             held: Vec::new(),
             dispatched: 0,
             wait: 0,
+            entry: None,
             armed: None,
             injector: None,
             over: false,
@@ -184,19 +190,30 @@ impl Link {
         self.protocol.mark_disposable();
     }
 
-    /// Bytes that it waited for are its own now, if that wait is not over.
+    /// What it waited for is its own now, if that wait is not over. The message
+    /// may have to wait for the next thing.
     pub(crate) fn admitted(
         &mut self,
         wait: u64,
-        bytes: u64,
+        grant: Grant,
         scratch: &mut Scratch,
         center: &mut EventCenter,
     ) {
-        if wait == self.wait && self.protocol.is_waiting_for_admission() {
-            self.protocol.handle_admitted();
-            self.resume(scratch, center);
-        } else {
-            self.con.messenger().put_throttle(bytes);
+        let Some(entry) = self.entry.take_if(|_| wait == self.wait) else {
+            return;
+        };
+        match entry.granted(grant, &self.con, wait) {
+            Ok(hold) => {
+                self.protocol.handle_admitted(hold);
+                self.resume(scratch, center);
+            }
+            Err(entry) => self.entry = Some(Box::new(entry)),
+        }
+    }
+
+    fn stop_waiting(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            entry.cancel(&self.con, self.wait);
         }
     }
 
@@ -508,7 +525,7 @@ impl Link {
                 &mut scratch.spares,
                 |protocol, intake| protocol.handle_received(input, clock(center), intake),
             );
-            let has_more = scratch.events.len() >= DELIVERED_AT_ONCE;
+            let has_more = scratch.events.len() >= self.max_events();
             self.settle(scratch, center);
             if !has_more || self.socket.is_none() {
                 break;
@@ -542,17 +559,33 @@ impl Link {
         spares: &mut Spares,
         look: impl FnOnce(&mut Protocol, &mut Intake<'_>) -> R,
     ) -> R {
-        let (con, wait) = (&self.con, &mut self.wait);
+        let max_events = self.max_events();
+        let (con, wait, entry) = (&self.con, &mut self.wait, &mut self.entry);
         let mut intake = Intake {
             events,
             spares,
             admit: &mut |bytes| {
                 *wait += 1;
-                con.messenger().admit(con, *wait, bytes)
+                match con.messenger().admit(con, *wait, bytes) {
+                    Ok(hold) => Admission::Granted(hold),
+                    Err(waits) => {
+                        *entry = Some(Box::new(waits));
+                        Admission::Wait
+                    }
+                }
             },
-            max_events: DELIVERED_AT_ONCE,
+            max_events,
         };
         look(&mut self.protocol, &mut intake)
+    }
+
+    /// That the connection is open is told before its first message is parsed:
+    /// what may be read depends on who the peer is.
+    fn max_events(&self) -> usize {
+        match self.con.is_connected() {
+            true => DELIVERED_AT_ONCE,
+            false => 1,
+        }
     }
 
     fn lost(&mut self, why: LinkDown, scratch: &mut Scratch, center: &mut EventCenter) {
@@ -670,6 +703,7 @@ impl Link {
 
     fn close_socket(&mut self, now: Time) {
         self.con.lose();
+        self.stop_waiting();
         // What has arrived is delivered, unless this is the end of the link.
         if let Some(injector) = &mut self.injector {
             injector.release(now);
@@ -790,6 +824,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.protocol.mark_down();
+        self.stop_waiting();
         self.discard_delayed();
         self.return_budget();
         self.con.worker().release();

@@ -83,6 +83,28 @@ impl Messenger {
             .change_policies(|policies| policies.set(peer_type, policy))
     }
 
+    /// Limits what the peers of one type may have under way together: payload
+    /// bytes, and messages; 0 is no limit. Beyond it their sockets are not read.
+    /// A message counts until the application drops it or sends it on; one that
+    /// is larger than the limit is read when no other counts. It may be changed
+    /// at any time and holds from the next message on (Ceph's
+    /// `set_policy_throttlers`).
+    ///
+    /// # Errors
+    /// `EINVAL` for no entity type.
+    pub fn set_policy_throttlers(
+        &self,
+        peer_type: EntityType,
+        bytes: u64,
+        messages: u64,
+    ) -> Result<()> {
+        check_peer_type(peer_type)?;
+        self.inner
+            .policy_throttles()
+            .set(peer_type, bytes, messages);
+        Ok(())
+    }
+
     /// Listens at all of `addrs`. Port 0 looks for a free one from
     /// `ms_bind_port_min` to `ms_bind_port_max`. Newcomers are accepted from the
     /// first dispatcher on.
@@ -235,7 +257,7 @@ impl Messenger {
         self.inner.dispatch_queue().len()
     }
 
-    /// What lies behind it, for simulations to look at.
+    /// What lies behind it, for tests to look at.
     #[cfg(test)]
     pub(crate) fn inner(&self) -> &Arc<AsyncMessenger> {
         &self.inner

@@ -7,6 +7,7 @@
 //! Only [`link`] knows both a protocol and a socket, only [`shard`] a set of
 //! links.
 
+mod admission;
 mod async_messenger;
 mod bind;
 mod conf;

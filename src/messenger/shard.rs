@@ -120,16 +120,6 @@ impl Shard {
         messenger.put_throttle(done);
     }
 
-    fn admitted(&mut self, con: &ConnectionRef, wait: u64, bytes: u64, center: &mut EventCenter) {
-        if self.links.contains_key(&con.id()) {
-            self.with_link(con.id(), center, |link, scratch, center| {
-                link.admitted(wait, bytes, scratch, center)
-            });
-        } else {
-            con.messenger().put_throttle(bytes);
-        }
-    }
-
     /// Answers the dialler of an accepted connection that asks for a session, or
     /// sees to it that the worker does that has the session.
     fn resolve(&mut self, id: u64, center: &mut EventCenter) {
@@ -353,7 +343,11 @@ impl Handler for Shard {
             }
             External::Adopt(link) => self.adopt(link, center),
             External::Resolve(id) => self.resolve(id, center),
-            External::Admitted(con, wait, bytes) => self.admitted(&con, wait, bytes, center),
+            External::Admitted(con, wait, grant) => {
+                self.with_link(con.id(), center, |link, scratch, center| {
+                    link.admitted(wait, grant, scratch, center)
+                });
+            }
             External::Accept(key) => {
                 if let Some(processor) = self.processors.get_mut(&key) {
                     processor.resume(center);

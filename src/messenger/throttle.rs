@@ -1,12 +1,12 @@
-//! A budget of bytes with fair waiting: whoever finds it spent is woken in
-//! turn when it is given back. Nobody polls.
+//! A budget with fair waiting: whoever finds it spent is woken in turn when it
+//! is given back. Nobody polls.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A budget that connections take from before they read a payload and that is
-/// returned when the payload was dispatched.
+/// A budget, of bytes or of messages, that connections take from before they
+/// read a payload.
 ///
 /// A request above the whole budget passes when nothing else is out, so no
 /// message is too large to ever get through.
@@ -16,18 +16,39 @@ pub(crate) struct Throttle<W> {
     /// True while `waiters` may hold somebody: keeps the lock off the path of
     /// everyone who need not wait.
     contended: AtomicBool,
-    waiters: Mutex<VecDeque<(u64, W)>>,
+    waiters: Mutex<Waiters<W>>,
+}
+
+struct Waiters<W> {
+    /// What each waits for, in the order of their turns.
+    queue: VecDeque<(u64, W)>,
+    /// Nobody waits any more.
+    closed: bool,
 }
 
 impl<W> Throttle<W> {
-    /// A budget of `max` bytes; 0 is no limit at all.
+    /// A budget of `max`; 0 is no limit at all.
     pub(crate) fn new(max: u64) -> Self {
+        let waiters = Waiters {
+            queue: VecDeque::new(),
+            closed: false,
+        };
         Self {
-            max: AtomicU64::new(if max == 0 { u64::MAX } else { max }),
+            max: AtomicU64::new(limit(max)),
             taken: AtomicU64::new(0),
             contended: AtomicBool::new(false),
-            waiters: Mutex::new(VecDeque::new()),
+            waiters: Mutex::new(waiters),
         }
+    }
+
+    /// Changes the limit, 0 for none; `wake` is called for each waiter for whom
+    /// there is room now.
+    pub(crate) fn set_max(&self, max: u64, wake: impl FnMut(W, u64)) {
+        let waiters = self.waiters();
+        if !waiters.closed {
+            self.max.store(limit(max), Ordering::SeqCst);
+        }
+        self.grant(waiters, wake);
     }
 
     /// Takes `bytes` at once, or queues what `waiter` makes and answers false;
@@ -41,11 +62,11 @@ impl<W> Throttle<W> {
         // Set before the second try: a `put` that comes between the try and the
         // queueing sees the flag and waits for the lock.
         self.contended.store(true, Ordering::SeqCst);
-        if waiters.is_empty() && self.try_take(bytes) {
+        if waiters.queue.is_empty() && self.try_take(bytes) {
             self.contended.store(false, Ordering::SeqCst);
             return true;
         }
-        waiters.push_back((bytes, waiter()));
+        waiters.queue.push_back((bytes, waiter()));
         false
     }
 
@@ -55,40 +76,56 @@ impl<W> Throttle<W> {
     }
 
     /// Returns `bytes`; `wake` is called for each waiter whose turn has come.
-    pub(crate) fn put(&self, bytes: u64, mut wake: impl FnMut(W, u64)) {
+    pub(crate) fn put(&self, bytes: u64, wake: impl FnMut(W, u64)) {
         if bytes == 0 {
             return;
         }
         self.taken.fetch_sub(bytes, Ordering::SeqCst);
-        if !self.contended.load(Ordering::SeqCst) {
-            return;
+        if self.contended.load(Ordering::SeqCst) {
+            self.grant(self.waiters(), wake);
         }
-        let mut granted = Vec::new();
+    }
+
+    /// Lets go of a waiter that wants nothing any more, and wakes those who
+    /// stood behind it if there is room for them.
+    pub(crate) fn cancel(&self, is_it: impl Fn(&W) -> bool, wake: impl FnMut(W, u64)) {
         let mut waiters = self.waiters();
-        while let Some((bytes, _)) = waiters.front() {
+        let place = waiters.queue.iter().position(|(_, waiter)| is_it(waiter));
+        // If it is not there it was woken a moment ago.
+        let cancelled = place.and_then(|place| waiters.queue.remove(place));
+        self.grant(waiters, wake);
+        drop(cancelled);
+    }
+
+    /// The end: lets go of those who wait, unwoken. Nobody waits from now on.
+    pub(crate) fn close(&self) {
+        let mut waiters = self.waiters();
+        self.max.store(u64::MAX, Ordering::SeqCst);
+        waiters.closed = true;
+        let left = std::mem::take(&mut waiters.queue);
+        self.contended.store(false, Ordering::SeqCst);
+        drop(waiters);
+        drop(left);
+    }
+
+    /// Gives those in front what there is, and wakes them unlocked.
+    fn grant(&self, mut waiters: MutexGuard<'_, Waiters<W>>, mut wake: impl FnMut(W, u64)) {
+        let mut granted = Vec::new();
+        while let Some((bytes, _)) = waiters.queue.front() {
             if !self.try_take(*bytes) {
                 break;
             }
-            granted.extend(waiters.pop_front());
+            granted.extend(waiters.queue.pop_front());
         }
-        self.contended.store(!waiters.is_empty(), Ordering::SeqCst);
+        self.contended
+            .store(!waiters.queue.is_empty(), Ordering::SeqCst);
         drop(waiters);
         granted
             .into_iter()
             .for_each(|(bytes, waiter)| wake(waiter, bytes));
     }
 
-    /// The end: lets go of those who wait, unwoken. Nobody waits from now on.
-    pub(crate) fn close(&self) {
-        self.max.store(u64::MAX, Ordering::SeqCst);
-        let mut waiters = self.waiters();
-        let left = std::mem::take(&mut *waiters);
-        self.contended.store(false, Ordering::SeqCst);
-        drop(waiters);
-        drop(left);
-    }
-
-    /// Bytes that are out.
+    /// What is out.
     #[cfg(test)]
     pub(crate) fn current(&self) -> u64 {
         self.taken.load(Ordering::SeqCst)
@@ -104,9 +141,13 @@ impl<W> Throttle<W> {
             .is_ok()
     }
 
-    fn waiters(&self) -> MutexGuard<'_, VecDeque<(u64, W)>> {
+    fn waiters(&self) -> MutexGuard<'_, Waiters<W>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+const fn limit(max: u64) -> u64 {
+    if max == 0 { u64::MAX } else { max }
 }
 
 #[cfg(test)]
@@ -145,6 +186,40 @@ mod tests {
         assert_eq!(put(&throttle, 1), "c");
         assert_eq!(put(&throttle, 2000), "");
         assert_eq!(throttle.current(), 0);
+    }
+
+    #[test]
+    fn who_stands_behind_one_that_gives_up_gets_its_turn() {
+        let throttle = Throttle::new(100);
+        assert!(throttle.get_or_wait(60, || 'a'));
+        assert!(!throttle.get_or_wait(90, || 'b'));
+        assert!(!throttle.get_or_wait(30, || 'c'));
+        assert!(!throttle.get_or_wait(30, || 'd'));
+        let mut woken = String::new();
+        throttle.cancel(|who| *who == 'x', |who, _| woken.push(who));
+        throttle.cancel(|who| *who == 'b', |who, _| woken.push(who));
+        assert_eq!((woken.as_str(), throttle.current()), ("c", 90));
+        assert_eq!(put(&throttle, 90), "d");
+        assert_eq!(put(&throttle, 30), "");
+        assert_eq!(throttle.current(), 0);
+    }
+
+    #[test]
+    fn a_limit_can_be_changed_while_somebody_waits() {
+        let throttle = Throttle::new(10);
+        assert!(throttle.get_or_wait(10, || 'a'));
+        assert!(!throttle.get_or_wait(10, || 'b'));
+        assert!(!throttle.get_or_wait(10, || 'c'));
+        let set = |max| {
+            let mut woken = String::new();
+            throttle.set_max(max, |who, _| woken.push(who));
+            woken
+        };
+        assert_eq!([set(5), set(20), set(0)], ["", "b", "c"]);
+        assert!(throttle.get_or_wait(1000, || 'd'));
+        throttle.close();
+        assert_eq!(set(1), "");
+        assert!(throttle.get_or_wait(1000, || 'e'), "nobody waits any more");
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl Exchange {
         }
         let mut message = header.into_message(intake.spares);
         [message.front, message.middle, message.data] = frame.payloads();
-        reader.spend();
+        message.hold = reader.spend();
         intake.events.push(Event::Message(message));
         Ok(())
     }

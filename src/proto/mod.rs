@@ -37,6 +37,6 @@ pub use fault::{Fault, LinkDown};
 #[cfg(test)]
 pub use mutation::{Mutation, with as with_mutation};
 pub use out_queue::Outgoing;
-pub use output::{Clock, Event, Initiator, Intake, Peer, Spares};
+pub use output::{Admission, Clock, Event, Initiator, Intake, Peer, Spares};
 pub use protocol::Protocol;
 pub use replace::Verdict;

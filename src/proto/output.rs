@@ -1,6 +1,6 @@
 //! What a connection tells its owner.
 
-use crate::types::{EntityAddr, EntityAddrVec, EntityName, Message, Time, WallTime};
+use crate::types::{EntityAddr, EntityAddrVec, EntityName, Hold, Message, Time, WallTime};
 
 use super::auth::ConMode;
 use super::fault::Fault;
@@ -18,14 +18,22 @@ pub struct Clock {
 pub struct Intake<'a> {
     /// Events, in order.
     pub events: &'a mut Vec<Event>,
-    /// Asked once per message with payload, before it is read: is there room
-    /// for that many bytes? After a no, see
-    /// [`Protocol::handle_admitted`](super::Protocol::handle_admitted).
-    pub admit: &'a mut dyn FnMut(u64) -> bool,
+    /// Asked once per message, before its payload is read: is there room for
+    /// that many bytes?
+    pub admit: &'a mut dyn FnMut(u64) -> Admission,
     /// Where messages are made of.
     pub spares: &'a mut Spares,
     /// Parsing pauses at so many events; the rest of the input stays unused.
     pub max_events: usize,
+}
+
+/// Whether a message may be read.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may, and shall hold this until it is dropped.
+    Granted(Hold),
+    /// Not yet: see [`Protocol::handle_admitted`](super::Protocol::handle_admitted).
+    Wait,
 }
 
 /// Boxes of messages that were written, for messages that arrive. A worker

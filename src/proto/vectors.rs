@@ -14,9 +14,9 @@ use super::frame::control::{
     IdentMissingFeatures, Keepalive2, Keepalive2Ack, ServerIdent, SessionReconnect, SessionReset,
 };
 use super::frame::{FrameReader, FrameWriter, MessageHeader, Revision, Tag, crc_update};
-use super::output::{Event, Intake, Spares};
+use super::output::{Admission, Event, Intake, Spares};
 use super::session::Session;
-use crate::types::{AddrType, EntityAddr, EntityAddrVec, Message, Time};
+use crate::types::{AddrType, EntityAddr, EntityAddrVec, Hold, Message, Time};
 
 #[test]
 fn every_crc_of_the_vectors_is_reproduced() {
@@ -207,14 +207,14 @@ fn frames_of_the_vectors_decode_and_messages_encode_to_the_same_bytes() {
                 let mut part = &bytes[..end];
                 assert!(
                     reader(revision)
-                        .next(&mut part, &mut |_| true)
+                        .next(&mut part, &mut |_| Admission::Granted(Hold::NONE))
                         .unwrap()
                         .is_none()
                 );
             }
             let mut rest = &bytes[..];
             let frame = reader(revision)
-                .next(&mut rest, &mut |_| true)
+                .next(&mut rest, &mut |_| Admission::Granted(Hold::NONE))
                 .unwrap()
                 .unwrap();
             assert_eq!(
@@ -260,7 +260,7 @@ fn an_aborted_frame_is_passed_over_and_its_budget_given_back() {
         let mut rest = &bytes[..];
         let mut admit = |payload| {
             admitted += payload;
-            true
+            Admission::Granted(Hold::NONE)
         };
         assert!(reader.next(&mut rest, &mut admit).unwrap().is_none());
         assert_eq!(
@@ -274,7 +274,8 @@ fn an_aborted_frame_is_passed_over_and_its_budget_given_back() {
         );
         let mut wrong = bytes.clone();
         wrong[80] ^= 1;
-        let outcome = self::reader(revision).next(&mut &wrong[..], &mut |_| true);
+        let outcome =
+            self::reader(revision).next(&mut &wrong[..], &mut |_| Admission::Granted(Hold::NONE));
         assert_eq!(
             outcome.err(),
             Some(Fault::SegmentCrc),
@@ -295,7 +296,10 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
         let mut ahead = bytes;
         let tag = {
             let mut scout = self::reader(revision);
-            let frame = scout.next(&mut ahead, &mut |_| true).unwrap().unwrap();
+            let frame = scout
+                .next(&mut ahead, &mut |_| Admission::Granted(Hold::NONE))
+                .unwrap()
+                .unwrap();
             if frame.tag != Tag::Message {
                 assert!(
                     check_control(frame.tag.code(), frame.first()),
@@ -309,7 +313,7 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
         if tag == Tag::Message {
             let mut intake = Intake {
                 events: &mut events,
-                admit: &mut |_| true,
+                admit: &mut |_| Admission::Granted(Hold::NONE),
                 spares: &mut Spares::default(),
                 max_events: usize::MAX,
             };

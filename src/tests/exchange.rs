@@ -2,8 +2,8 @@
 
 use std::io::IoSlice;
 
-use crate::proto::{Clock, Event, Intake, Outgoing, Protocol, Spares};
-use crate::types::{Message, Policy, Time, WallTime};
+use crate::proto::{Admission, Clock, Event, Intake, Outgoing, Protocol, Spares};
+use crate::types::{Hold, Message, Policy, Time, WallTime};
 
 use super::pair::{
     Pair, Pipes, SMOOTH, client_config, clock, config, message, seconds, server_config,
@@ -406,7 +406,7 @@ fn parsing_pauses_at_the_intake_s_limit_and_goes_on_where_it_stopped() {
         let mut events = Vec::new();
         let mut intake = Intake {
             events: &mut events,
-            admit: &mut |_| true,
+            admit: &mut |_| Admission::Granted(Hold::NONE),
             spares: &mut Spares::default(),
             max_events: 2,
         };

@@ -11,3 +11,4 @@ mod liveness;
 pub mod pair;
 mod sessions;
 mod sim;
+mod throttles;

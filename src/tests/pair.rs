@@ -5,9 +5,11 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::proto::{Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig, Spares};
+use crate::proto::{
+    Admission, Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig, Spares,
+};
 use crate::types::{
-    EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet, Time, WallTime,
+    EntityAddr, EntityAddrVec, EntityType, Hold, Message, Policy, PolicySet, Time, WallTime,
 };
 
 /// Where the acceptor listens.
@@ -135,10 +137,13 @@ impl End {
             let mut asked = None;
             let (refuse, balance) = (self.refuse, &mut self.balance);
             let mut admit = |payload: u64| {
-                assert!(payload > 0, "asked to admit nothing");
+                let refuse = refuse && payload > 0;
                 asked = Some(payload).filter(|_| refuse);
                 *balance += if refuse { 0 } else { payload };
-                !refuse
+                match refuse {
+                    true => Admission::Wait,
+                    false => Admission::Granted(Hold::NONE),
+                }
             };
             let intake = &mut Intake {
                 events: &mut self.events,
@@ -292,7 +297,7 @@ impl End {
             return false;
         };
         self.balance += payload;
-        self.protocol.handle_admitted();
+        self.protocol.handle_admitted(Hold::NONE);
         self.receive(&[], now);
         true
     }

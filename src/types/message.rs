@@ -1,5 +1,8 @@
 //! A message: header fields that travel, and three segments of bytes.
 
+use std::any::Any;
+use std::fmt;
+
 use super::payload::Payload;
 
 /// Below this priority a dispatch queue weighs messages by cost; from it on
@@ -37,6 +40,51 @@ pub struct Message {
     pub middle: Payload,
     /// Third segment: bulk data.
     pub data: Payload,
+    /// What a received one takes of its messenger's throttles.
+    pub hold: Hold,
+}
+
+/// Something that goes when the message it hangs on is dropped or sent on: a
+/// received message's part of its messenger's throttles.
+///
+/// It is nothing that a message says: messages that differ in it alone are
+/// equal, and a copy has none.
+#[derive(Default)]
+pub struct Hold(Option<Box<dyn Any + Send + Sync>>);
+
+impl Hold {
+    /// Nothing is held.
+    pub const NONE: Self = Self(None);
+
+    /// Holds that, whose destructor gives back what it stands for.
+    pub(crate) fn new(held: impl Any + Send + Sync) -> Self {
+        Self(Some(Box::new(held)))
+    }
+
+    /// True if something is held.
+    pub const fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl Clone for Hold {
+    fn clone(&self) -> Self {
+        Self::NONE
+    }
+}
+
+impl PartialEq for Hold {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Hold {}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_some() { "held" } else { "none" })
+    }
 }
 
 impl Message {
@@ -54,11 +102,31 @@ impl Message {
             front: Payload::new(),
             middle: Payload::new(),
             data: Payload::new(),
+            hold: Hold::NONE,
         }
     }
 
     /// Bytes of the three segments: what throttles count.
     pub fn payload_len(&self) -> usize {
         self.front.len() + self.middle.len() + self.data.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_a_message_holds_goes_with_it_alone() {
+        let held = Arc::new(());
+        let mut message = Message::new(1);
+        message.hold = Hold::new(Arc::clone(&held));
+        let copy = message.clone();
+        assert!(message.hold.is_some() && !copy.hold.is_some());
+        assert_eq!(message, copy);
+        drop(message);
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 }

@@ -12,7 +12,7 @@ mod random;
 mod time;
 
 pub use addr::{AddrType, EntityAddr, EntityAddrVec, ParseAddrError};
-pub use message::{Message, PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW};
+pub use message::{Hold, Message, PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW};
 pub use name::{AuthName, EntityName, EntityType, ParseNameError};
 pub use payload::Payload;
 pub use policy::{Policy, PolicySet};

@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use crate::proto::codec::{DecodeError, Reader};
 use crate::proto::fault::Fault;
-use crate::types::Payload;
+use crate::proto::output::Admission;
+use crate::types::{Hold, Payload};
 
 use super::crc;
 use super::header::HEADER_LEN;
@@ -41,6 +42,8 @@ pub struct FrameReader {
     waiting: bool,
     /// Budget held for the frame being read.
     admitted: u64,
+    /// What its message shall hold.
+    hold: Hold,
     /// Budget that no message has used.
     unused: u64,
     /// What is there of a large body.
@@ -85,6 +88,7 @@ impl FrameReader {
             pending: None,
             waiting: false,
             admitted: 0,
+            hold: Hold::NONE,
             unused: 0,
             bulk: None,
             largest: 0,
@@ -109,7 +113,7 @@ impl FrameReader {
     pub fn next<'a>(
         &mut self,
         input: &mut &'a [u8],
-        admit: &mut dyn FnMut(u64) -> bool,
+        admit: &mut dyn FnMut(u64) -> Admission,
     ) -> Result<Option<Frame<'a>>, Fault> {
         loop {
             let preamble = match self.pending {
@@ -151,9 +155,10 @@ impl FrameReader {
     }
 
     /// The payload refused before is admitted now.
-    pub fn handle_admitted(&mut self) {
+    pub fn handle_admitted(&mut self, hold: Hold) {
         if let (true, Some(preamble)) = (self.waiting, &self.pending) {
             self.admitted = preamble.payload_len();
+            self.hold = hold;
             self.waiting = false;
         }
     }
@@ -163,15 +168,17 @@ impl FrameReader {
         self.waiting
     }
 
-    /// The frame's budget went to a message.
+    /// The frame's budget went to a message, which holds what this returns.
     #[inline]
-    pub fn spend(&mut self) {
+    pub fn spend(&mut self) -> Hold {
         self.admitted = 0;
+        std::mem::take(&mut self.hold)
     }
 
     /// No message came of the frame.
     pub fn refund(&mut self) {
         self.unused += std::mem::take(&mut self.admitted);
+        self.hold = Hold::NONE;
     }
 
     /// Budget without a message; each byte is reported once.
@@ -227,15 +234,16 @@ impl FrameReader {
     }
 
     #[inline]
-    fn admit(&mut self, preamble: Preamble, admit: &mut dyn FnMut(u64) -> bool) -> bool {
-        let payload = preamble.payload_len();
-        if payload > 0 {
-            if !admit(payload) {
+    fn admit(&mut self, preamble: Preamble, admit: &mut dyn FnMut(u64) -> Admission) -> bool {
+        if preamble.tag == Tag::Message {
+            let payload = preamble.payload_len();
+            let Admission::Granted(hold) = admit(payload) else {
                 self.waiting = true;
                 self.pending = Some(preamble);
                 return false;
-            }
+            };
             self.admitted = payload;
+            self.hold = hold;
         }
         true
     }

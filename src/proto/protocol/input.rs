@@ -7,7 +7,7 @@ use crate::proto::fault::{Fault, LinkDown};
 use crate::proto::frame::{Bulk, Frame};
 use crate::proto::handshake::{Connecting, Context, Dialled, Handshake, Step};
 use crate::proto::output::{Clock, Event, Initiator, Intake, Peer};
-use crate::types::Time;
+use crate::types::{Hold, Time};
 
 use super::{Asking, Attempt, Protocol, State};
 
@@ -72,10 +72,11 @@ impl Protocol {
         self.handle_received(&[], now, intake);
     }
 
-    /// The payload that was refused before is paid for now. Present the kept
-    /// bytes again. Not to be called unless [`Self::is_waiting_for_admission`].
-    pub fn handle_admitted(&mut self) {
-        self.reader.handle_admitted();
+    /// The payload that was refused before is paid for now, and its message
+    /// shall hold that. Present the kept bytes again. Not to be called unless
+    /// [`Self::is_waiting_for_admission`].
+    pub fn handle_admitted(&mut self, hold: Hold) {
+        self.reader.handle_admitted(hold);
     }
 
     /// The socket is gone, or could not be had.
