@@ -50,7 +50,10 @@ pub struct Message {
 /// It is nothing that a message says: messages that differ in it alone are
 /// equal, and a copy has none.
 #[derive(Default)]
-pub struct Hold(Option<Box<dyn Any + Send + Sync>>);
+pub struct Hold(
+    /// A thin pointer: every message carries one, few hold anything.
+    Option<Box<Box<dyn Any + Send + Sync>>>,
+);
 
 impl Hold {
     /// Nothing is held.
@@ -58,7 +61,7 @@ impl Hold {
 
     /// Holds that, whose destructor gives back what it stands for.
     pub(crate) fn new(held: impl Any + Send + Sync) -> Self {
-        Self(Some(Box::new(held)))
+        Self(Some(Box::new(Box::new(held))))
     }
 
     /// True if something is held.
