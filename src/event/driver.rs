@@ -162,9 +162,7 @@ impl EventDriver {
         match self {
             Self::Kernel { .. } => ServerSocket::listen(addr, options),
             #[cfg(test)]
-            Self::Simulated(poller) => poller
-                .listen(addr, options.backlog)
-                .map(ServerSocket::Simulated),
+            Self::Simulated(poller) => poller.listen(addr, options).map(ServerSocket::Simulated),
         }
     }
 

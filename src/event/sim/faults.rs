@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::network::Network;
 use super::simulation::Process;
-use super::stream::{Owner, Phase, StreamId};
+use super::stream::{Owner, Phase, StreamId, What};
+use crate::types::Time;
 
 /// How a process ends without a word of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,10 +41,45 @@ impl Network {
     pub fn reset(&mut self, id: StreamId) {
         self.note("fault reset", &[id]);
         let peer = self.streams.get(&id).and_then(|stream| stream.peer);
-        self.break_stream(id, io::ErrorKind::ConnectionReset);
+        let why = *self.rng.pick(&REASONS);
+        self.break_stream(id, why);
         if let Some(peer) = peer {
             self.break_stream(peer, io::ErrorKind::ConnectionReset);
         }
+    }
+
+    /// Tells the other end that nothing more will come, and loses what this one
+    /// sends from now on.
+    pub fn half_close(&mut self, id: StreamId) {
+        self.note("fault half-close", &[id]);
+        self.transmit(id, What::Fin);
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.finished = true;
+        }
+    }
+
+    /// Flips a bit of something that this end has sent, not before its `first`
+    /// byte ever sent. False: nothing such is under way.
+    pub fn flip(&mut self, id: StreamId, first: u64) -> bool {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return false;
+        };
+        let spared = first.saturating_sub(stream.sent_before());
+        let spared = usize::try_from(spared).unwrap_or(usize::MAX);
+        let mut bytes: Vec<_> = stream.bytes_under_way().skip(spared).collect();
+        if bytes.is_empty() {
+            return false;
+        }
+        let at = self.rng.index(bytes.len());
+        *bytes[at] ^= 1 << self.rng.below(8);
+        self.note("fault flip", &[id]);
+        true
+    }
+
+    /// Gives a process no further descriptors until then.
+    pub fn starve(&mut self, process: &Process, until: Time) {
+        self.note("fault starve", &[process.id() as u64]);
+        self.starve_process(process.id(), until);
     }
 
     /// Breaks this end alone; the other one hears nothing of it.
@@ -112,6 +148,14 @@ impl Network {
         waiting.into_iter().for_each(|id| self.schedule_arrival(id));
     }
 }
+
+/// What the system may say when a connection is lost.
+const REASONS: [io::ErrorKind; 4] = [
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::TimedOut,
+    io::ErrorKind::HostUnreachable,
+    io::ErrorKind::BrokenPipe,
+];
 
 fn last_byte(ip: IpAddr) -> u64 {
     match ip {

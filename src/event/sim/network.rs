@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::rng::Rng;
 use super::stream::{Owner, Phase, Segment, Stream, StreamId, What};
 use super::trace::Trace;
+use crate::event::PortSharing;
 use crate::event::registered::{Interest, Key, Readiness};
 use crate::types::Time;
 
@@ -49,7 +50,8 @@ pub struct Network {
     pub(super) weather: Weather,
     pub(super) streams: BTreeMap<StreamId, Stream>,
     pub(super) listeners: BTreeMap<StreamId, Listener>,
-    ports: BTreeMap<SocketAddr, StreamId>,
+    /// The listeners of each port: several only if they share it.
+    ports: BTreeMap<SocketAddr, Vec<StreamId>>,
     processes: Vec<ProcessState>,
     watchers: Vec<Watcher>,
     watched: BTreeMap<StreamId, (usize, Key, Interest)>,
@@ -72,6 +74,8 @@ pub(super) struct Listener {
 struct ProcessState {
     ip: IpAddr,
     alive: bool,
+    /// It gets no further descriptor before.
+    starved_until: Time,
 }
 
 /// A worker's poller: what it watches, and what of that may be ready.
@@ -138,7 +142,11 @@ impl Network {
     // ---- processes and time
 
     pub(super) fn spawn(&mut self, ip: IpAddr) -> usize {
-        self.processes.push(ProcessState { ip, alive: true });
+        self.processes.push(ProcessState {
+            ip,
+            alive: true,
+            starved_until: Time::ZERO,
+        });
         self.processes.len() - 1
     }
 
@@ -148,6 +156,10 @@ impl Network {
 
     pub(super) fn end_process(&mut self, process: usize) {
         self.processes[process].alive = false;
+    }
+
+    pub(super) fn starve_process(&mut self, process: usize, until: Time) {
+        self.processes[process].starved_until = until;
     }
 
     pub(super) fn next_event(&self) -> Option<Time> {
@@ -267,8 +279,9 @@ impl Network {
         process: usize,
         wanted: SocketAddr,
         most: usize,
+        sharing: PortSharing,
     ) -> io::Result<StreamId> {
-        self.check_alive(process)?;
+        self.check_process(process)?;
         if wanted.ip() != self.processes[process].ip {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
@@ -276,11 +289,11 @@ impl Network {
             0 => SocketAddr::new(wanted.ip(), self.free_port()),
             _ => wanted,
         };
-        if self.ports.contains_key(&local) {
+        if self.ports.contains_key(&local) && sharing != PortSharing::Further {
             return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
         }
         let id = self.new_id();
-        self.ports.insert(local, id);
+        self.ports.entry(local).or_default().push(id);
         let listener = Listener {
             process,
             local,
@@ -293,9 +306,13 @@ impl Network {
     }
 
     pub(super) fn accept(&mut self, id: StreamId) -> io::Result<(StreamId, SocketAddr)> {
-        let Some(listener) = self.listeners.get_mut(&id) else {
+        let Some(listener) = self.listeners.get(&id) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
+        if !listener.backlog.is_empty() {
+            self.check_process(listener.process)?;
+        }
+        let listener = self.listeners.get_mut(&id).expect("it was there");
         let Some(accepted) = listener.backlog.pop_front() else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
@@ -310,7 +327,7 @@ impl Network {
     }
 
     pub(super) fn connect(&mut self, process: usize, to: SocketAddr) -> io::Result<StreamId> {
-        self.check_alive(process)?;
+        self.check_process(process)?;
         let local = SocketAddr::new(self.processes[process].ip, self.free_port());
         let id = self.new_id();
         let stream = Stream::new(Owner::Process, process, local, to, None);
@@ -382,7 +399,16 @@ impl Network {
             let left = taken - bytes.len();
             bytes.extend_from_slice(&slice[..slice.len().min(left)]);
         }
-        self.held(id)?.in_flight += taken;
+        let stream = self.held(id)?;
+        if stream.finished {
+            if self.peer_of(id).is_none() {
+                let at = self.later();
+                self.schedule(at, Happening::Reset(id));
+            }
+            return Ok(taken);
+        }
+        stream.in_flight += taken;
+        stream.sent += taken as u64;
         self.note("write", &[id, taken as u64]);
         if taken > 0 {
             self.transmit(id, What::Data(bytes, 0));
@@ -392,8 +418,7 @@ impl Network {
 
     /// The process lets go of a socket.
     pub(super) fn close(&mut self, id: StreamId) {
-        if let Some(listener) = self.listeners.remove(&id) {
-            self.ports.remove(&listener.local);
+        if self.remove_listener(id) {
             let waiting = |(at, stream): (&StreamId, &Stream)| {
                 (stream.owner == Owner::Listener(id)).then_some(*at)
             };
@@ -409,6 +434,7 @@ impl Network {
             Phase::Connected if unread => self.abort(id),
             Phase::Connected => {
                 stream.owner = Owner::Nobody;
+                // Said a second time the end does no harm.
                 self.transmit(id, What::Fin);
             }
             // What it has sent to connect is under way.
@@ -443,10 +469,21 @@ impl Network {
 
     /// Takes a socket away without a word to anybody.
     pub(super) fn vanish(&mut self, id: StreamId) {
-        if let Some(listener) = self.listeners.remove(&id) {
-            self.ports.remove(&listener.local);
-        }
+        self.remove_listener(id);
         self.streams.remove(&id);
+    }
+
+    fn remove_listener(&mut self, id: StreamId) -> bool {
+        let Some(listener) = self.listeners.remove(&id) else {
+            return false;
+        };
+        if let Some(sharing) = self.ports.get_mut(&listener.local) {
+            sharing.retain(|other| *other != id);
+            if sharing.is_empty() {
+                self.ports.remove(&listener.local);
+            }
+        }
+        true
     }
 
     /// Takes a stream away and sends its peer a reset.
@@ -524,12 +561,7 @@ impl Network {
     /// Hands the first segment to the other end. False: not now, or there is no
     /// use in it.
     fn deliver_first(&mut self, id: StreamId) -> bool {
-        let stream = &self.streams[&id];
-        let peer = stream.peer.filter(|peer| {
-            let held = |peer: &Stream| peer.owner != Owner::Nobody && peer.phase != Phase::Broken;
-            self.streams.get(peer).is_some_and(held)
-        });
-        match (&stream.outgoing[0].what, peer) {
+        match (&self.streams[&id].outgoing[0].what, self.peer_of(id)) {
             (What::Syn, _) => return self.syn_arrives(id),
             (What::Fin, None) => {}
             // Nobody is there: the other end's kernel says so.
@@ -563,6 +595,14 @@ impl Network {
         true
     }
 
+    /// The other end of a stream, if somebody is still there.
+    fn peer_of(&self, id: StreamId) -> Option<StreamId> {
+        self.streams.get(&id)?.peer.filter(|peer| {
+            let held = |peer: &Stream| peer.owner != Owner::Nobody && peer.phase != Phase::Broken;
+            self.streams.get(peer).is_some_and(held)
+        })
+    }
+
     fn pop_first(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.outgoing.pop_front();
@@ -572,12 +612,13 @@ impl Network {
     fn syn_arrives(&mut self, id: StreamId) -> bool {
         let client = &self.streams[&id];
         let (local, remote) = (client.remote, client.local);
-        let Some(listening) = self.ports.get(&local).copied() else {
+        let Some(sharing) = self.ports.get(&local) else {
             let at = self.later();
             self.schedule(at, Happening::Reset(id));
             self.pop_first(id);
             return false;
         };
+        let listening = *self.rng.pick(sharing);
         let process = self.listeners[&listening].process;
         let server = self.new_id();
         let stream = Stream::new(Owner::Listener(listening), process, local, remote, Some(id));
@@ -677,11 +718,16 @@ impl Network {
         self.touch(id);
     }
 
-    fn check_alive(&self, process: usize) -> io::Result<()> {
-        match self.processes[process].alive {
-            true => Ok(()),
-            false => Err(io::Error::from_raw_os_error(libc::ENETDOWN)),
+    /// Can this process have another socket?
+    fn check_process(&self, process: usize) -> io::Result<()> {
+        let process = &self.processes[process];
+        if !process.alive {
+            return Err(io::Error::from_raw_os_error(libc::ENETDOWN));
         }
+        if process.starved_until > self.now {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        Ok(())
     }
 
     fn new_id(&mut self) -> StreamId {

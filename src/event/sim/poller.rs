@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::simulation::Simulation;
 use super::stream::StreamId;
+use crate::event::SocketOptions;
 use crate::event::registered::{Interest, Key, Readiness};
 use crate::types::{Time, WallTime};
 
@@ -43,10 +44,14 @@ impl Poller {
         Ok(self.endpoint(id))
     }
 
-    pub(in crate::event) fn listen(&self, addr: SocketAddr, backlog: i32) -> io::Result<Endpoint> {
-        let backlog = usize::try_from(backlog).unwrap_or(0);
+    pub(in crate::event) fn listen(
+        &self,
+        addr: SocketAddr,
+        options: &SocketOptions,
+    ) -> io::Result<Endpoint> {
+        let backlog = usize::try_from(options.backlog).unwrap_or(0);
         let mut network = self.simulation.network();
-        let id = network.listen(self.process, addr, backlog)?;
+        let id = network.listen(self.process, addr, backlog, options.sharing)?;
         Ok(self.endpoint(id))
     }
 

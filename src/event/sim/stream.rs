@@ -23,6 +23,10 @@ pub(super) struct Stream {
     /// Under way to the peer, in order.
     pub(super) outgoing: VecDeque<Segment>,
     pub(super) in_flight: usize,
+    /// Bytes it has ever sent.
+    pub(super) sent: u64,
+    /// Its end is under way: what it sends now nobody will see.
+    pub(super) finished: bool,
     /// An arrival is among the network's events.
     pub(super) scheduled: bool,
     /// What it sends gets lost for good, and nobody tells.
@@ -88,6 +92,8 @@ impl Stream {
             error: None,
             outgoing: VecDeque::new(),
             in_flight: 0,
+            sent: 0,
+            finished: false,
             scheduled: false,
             void: false,
             stalled_until: Time::ZERO,
@@ -120,6 +126,21 @@ impl Stream {
             Phase::Connected => self.in_flight < sndbuf,
             Phase::Broken => true,
         }
+    }
+
+    /// How many bytes it had sent before those that are under way.
+    pub(super) fn sent_before(&self) -> u64 {
+        self.sent - self.in_flight as u64
+    }
+
+    /// Sent and not arrived.
+    pub(super) fn bytes_under_way(&mut self) -> impl Iterator<Item = &mut u8> {
+        self.outgoing
+            .iter_mut()
+            .flat_map(|segment| match &mut segment.what {
+                What::Data(bytes, arrived) => bytes[*arrived..].iter_mut(),
+                _ => [].iter_mut(),
+            })
     }
 
     /// Moves at most `most` received bytes to the end of `buffer`.

@@ -22,6 +22,7 @@ pub struct Apps {
     model: Mutex<Model>,
     rng: Mutex<Rng>,
     lives: Mutex<Vec<LifeState>>,
+    quitters: Mutex<Vec<Life>>,
     /// Nobody forgets anything any more.
     sober: AtomicBool,
     /// Messages that the library has not let go of.
@@ -36,6 +37,8 @@ struct LifeState {
     messenger: Weak<Messenger>,
     /// Connections it has heard of or made.
     handles: Vec<ConnectionRef>,
+    /// Those that it has marked as disposable.
+    disposable: Vec<ConnectionRef>,
     /// The nonce that each node has, as far as is known here.
     map: Vec<u32>,
 }
@@ -60,6 +63,7 @@ impl Apps {
             simulation: Arc::clone(simulation),
             rng: Mutex::new(rng),
             lives: Mutex::default(),
+            quitters: Mutex::default(),
             sober: AtomicBool::new(false),
             held: Arc::default(),
             pattern: (0..=u8::MAX).cycle().take(256 + (64 << 10)).collect(),
@@ -78,20 +82,23 @@ impl Apps {
     // ---- lives
 
     /// Brings up the application of a new messenger.
-    pub fn begin(self: &Arc<Self>, node: usize, nonce: u32, messenger: &Arc<Messenger>) -> Life {
+    pub fn begin(
+        self: &Arc<Self>,
+        node: usize,
+        nonces: &[u32],
+        messenger: &Arc<Messenger>,
+    ) -> Life {
+        let nonce = nonces[node];
         let life = self.model().born(node, nonce);
         let mut lives = self.lives();
-        let current = |at: usize| lives.iter().rev().find(|life| life.node == at);
-        let map = (0..self.plan.nodes()).map(|at| current(at).map_or(0, |life| life.nonce));
-        let mut map: Vec<_> = map.collect();
-        map[node] = nonce;
         assert_eq!(life, lives.len());
         lives.push(LifeState {
             node,
             nonce,
             messenger: Arc::downgrade(messenger),
             handles: Vec::new(),
-            map,
+            disposable: Vec::new(),
+            map: nonces.to_vec(),
         });
         drop(lives);
         let plan = &self.plan;
@@ -117,7 +124,13 @@ impl Apps {
     /// The application is no more.
     pub fn end(&self, life: Life) {
         self.model().died(life, self.simulation.now());
-        let handles = std::mem::take(&mut self.lives()[life].handles);
+        let mut lives = self.lives();
+        let life = &mut lives[life];
+        let handles = (
+            std::mem::take(&mut life.handles),
+            std::mem::take(&mut life.disposable),
+        );
+        drop(lives);
         drop(handles);
     }
 
@@ -168,6 +181,11 @@ impl Apps {
                     self.send(life, &messenger.loopback_connection(), true);
                 }
             }
+            900..920 if self.plan.amnesia => {
+                if let Some(con) = self.some_handle(life) {
+                    self.mark_disposable(life, &con);
+                }
+            }
             _ if self.plan.amnesia => {
                 if let Some(con) = self.some_handle(life) {
                     self.mark_down(life, &con);
@@ -177,9 +195,22 @@ impl Apps {
         }
     }
 
-    /// From now on nobody marks a connection down.
+    /// From now on nobody forgets anything. Connections that might end by
+    /// themselves end now.
     pub fn sober_up(&self) {
         self.sober.store(true, Ordering::Relaxed);
+        let lives = self.lives().len();
+        for life in 0..lives {
+            let disposable = std::mem::take(&mut self.lives()[life].disposable);
+            for con in disposable {
+                self.mark_down(life, &con);
+            }
+        }
+    }
+
+    /// Ends of lives that applications have asked for from a callback.
+    pub fn take_quitters(&self) -> Vec<Life> {
+        std::mem::take(&mut *self.quitters.lock().unwrap())
     }
 
     /// Sends to everybody whom this life can reach, over every connection.
@@ -221,12 +252,28 @@ impl Apps {
         }
     }
 
+    /// Shuts its messenger down from a callback.
+    fn quit(&self, life: Life) {
+        if let Some(messenger) = self.messenger(life) {
+            messenger.shutdown().unwrap();
+            self.model().died(life, self.simulation.now());
+            self.quitters.lock().unwrap().push(life);
+        }
+    }
+
     fn mark_down(&self, life: Life, con: &ConnectionRef) {
         con.mark_down();
         let (peer, now) = (self.peer(life, con), self.simulation.now());
         self.model().marked_down(now, (life, con.id()), peer);
         let mut lives = self.lives();
         lives[life].handles.retain(|known| !Arc::ptr_eq(known, con));
+    }
+
+    fn mark_disposable(&self, life: Life, con: &ConnectionRef) {
+        con.mark_disposable();
+        let peer = self.peer(life, con);
+        self.model().disposable((life, con.id()), peer);
+        self.lives()[life].disposable.push(Arc::clone(con));
     }
 
     fn connect(&self, life: Life, node: usize) -> Option<ConnectionRef> {
@@ -392,6 +439,9 @@ impl App {
         let may_forget = apps.plan.amnesia && !apps.sober.load(Ordering::Relaxed);
         if may_forget && apps.rng().permille(3) {
             apps.mark_down(self.life, con);
+        }
+        if may_forget && apps.rng().permille(1) {
+            apps.quit(self.life);
         }
     }
 

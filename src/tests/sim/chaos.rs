@@ -32,6 +32,9 @@ pub enum Wanted {
     Stop(usize),
 }
 
+/// Bytes that a banner has.
+const BANNER: u64 = 26;
+
 impl Chaos {
     pub fn new(rng: Rng) -> Self {
         Self {
@@ -70,12 +73,15 @@ impl Chaos {
     /// Something bad.
     pub fn strike(&mut self, plan: &Plan, cluster: &Cluster) -> Wanted {
         match self.rng.below(100) {
-            0..30 => self.reset(cluster),
-            30..40 => self.begin_storm(cluster),
-            40..55 => self.half_open(plan, cluster),
-            55..65 => self.stall(cluster),
-            65..80 => self.cut(plan, cluster),
-            80..90 => self.pause(cluster),
+            0..20 => self.reset(cluster),
+            20..35 => self.begin_storm(cluster),
+            35..45 => self.half_open(plan, cluster),
+            45..50 => self.half_close(cluster),
+            50..58 => self.stall(cluster),
+            58..64 => self.flip(plan, cluster),
+            64..78 => self.cut(plan, cluster),
+            78..87 => self.pause(cluster),
+            87..90 => self.starve(cluster),
             _ if plan.amnesia => {
                 self.injected += 1;
                 let node = self.rng.index(plan.nodes());
@@ -129,6 +135,25 @@ impl Chaos {
         }
     }
 
+    fn half_close(&mut self, cluster: &Cluster) {
+        let mut network = cluster.simulation.network();
+        let open = network.connected();
+        if !open.is_empty() {
+            self.injected += 1;
+            network.half_close(*self.rng.pick(&open));
+        }
+    }
+
+    /// Flips a bit, if that can be noticed: banners have no checksum.
+    fn flip(&mut self, plan: &Plan, cluster: &Cluster) {
+        let mut network = cluster.simulation.network();
+        let mut open = network.connected();
+        self.rng.shuffle(&mut open);
+        if plan.has_crcs() && open.iter().any(|end| network.flip(*end, BANNER)) {
+            self.injected += 1;
+        }
+    }
+
     fn stall(&mut self, cluster: &Cluster) {
         let mut network = cluster.simulation.network();
         let open = network.connected();
@@ -176,6 +201,17 @@ impl Chaos {
             self.injected += 1;
             let until = cluster.simulation.now() + self.some_time();
             cluster.simulation.pause(*self.rng.pick(&workers), until);
+        }
+    }
+
+    /// Lets a process run out of descriptors.
+    fn starve(&mut self, cluster: &Cluster) {
+        let living: Vec<_> = cluster.living().collect();
+        if !living.is_empty() {
+            self.injected += 1;
+            let until = cluster.simulation.now() + self.some_time();
+            let process = &self.rng.pick(&living).process;
+            cluster.simulation.network().starve(process, until);
         }
     }
 

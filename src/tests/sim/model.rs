@@ -52,6 +52,7 @@ struct Facts {
     /// That node's nonce, as far as this end knows.
     nonce: u32,
     lossy: bool,
+    disposable: bool,
     loopback: bool,
     fast_up: bool,
     up: bool,
@@ -124,7 +125,7 @@ impl Model {
     /// It ends: nothing is called any more, and everybody's session with it is
     /// forgotten at that end.
     pub fn died(&mut self, life: Life, now: Time) {
-        self.lives[life].ended = Some(now);
+        self.lives[life].ended.get_or_insert(now);
         let node = self.lives[life].node;
         for other in 0..self.nodes.len() {
             self.forgot.insert((node, other), now);
@@ -169,6 +170,12 @@ impl Model {
         }
     }
 
+    /// From now on a fault may end that connection.
+    pub fn disposable(&mut self, con: Con, peer: Peer) {
+        self.know(con, peer);
+        self.cons.get_mut(&con).expect("known by now").disposable = true;
+    }
+
     /// An application is told something of a connection.
     pub fn called(&mut self, now: Time, con: Con, peer: Peer, call: Call) {
         self.calls += 1;
@@ -187,7 +194,7 @@ impl Model {
             Call::Reset => {
                 if facts.reset.replace(now).is_some() {
                     wrong = Some("it is the second one");
-                } else if !facts.lossy {
+                } else if !facts.lossy && !facts.disposable {
                     wrong = Some("a lossless connection does not end by itself");
                 }
                 self.forgot.insert((from, peer.node), now);
@@ -306,6 +313,7 @@ impl Model {
             peer: peer.node,
             nonce: peer.nonce,
             lossy: peer.lossy,
+            disposable: false,
             loopback: peer.loopback,
             fast_up: peer.loopback,
             up: peer.loopback,

@@ -82,6 +82,11 @@ impl Plan {
         self.servers + self.clients
     }
 
+    /// Are all frames protected by checksums?
+    pub fn has_crcs(&self) -> bool {
+        self.options.contains(&("ms_crc_data", "true".to_owned()))
+    }
+
     pub fn is_client(&self, node: usize) -> bool {
         node >= self.servers
     }
@@ -119,6 +124,7 @@ fn options(rng: &mut Rng, voids: bool) -> Config {
         ("ms_connection_keepalive_timeout", "1".to_owned()),
         ("ms_dispatch_throttle_bytes", budget.to_owned()),
         ("ms_crc_data", rng.permille(700).to_string()),
+        ("ms_async_local_listen_table", rng.permille(300).to_string()),
     ]
 }
 

@@ -30,8 +30,10 @@ struct Run {
     apps: Arc<Apps>,
     chaos: Chaos,
     rng: Rng,
-    /// The life of each node, and its nonce.
-    nodes: Vec<(Option<Life>, u32)>,
+    /// The life that each node has now.
+    lives: Vec<Option<Life>>,
+    /// The nonce of each node's last life.
+    nonces: Vec<u32>,
     todo: Vec<(Time, Todo)>,
 }
 
@@ -61,7 +63,8 @@ pub fn run(seed: u64) -> Outcome {
         cluster,
         chaos: Chaos::new(Rng::new(rng.next())),
         rng,
-        nodes: Vec::new(),
+        lives: Vec::new(),
+        nonces: Vec::new(),
         todo: Vec::new(),
     };
     run.begin();
@@ -79,9 +82,10 @@ impl Run {
     fn begin(&mut self) {
         for _ in 0..self.apps.plan.nodes() {
             let nonce = u32::try_from(self.rng.between(1, 1000)).expect("it is small");
-            self.nodes.push((None, nonce));
+            self.lives.push(None);
+            self.nonces.push(nonce);
         }
-        for node in 0..self.nodes.len() {
+        for node in 0..self.lives.len() {
             self.start(node);
         }
     }
@@ -127,8 +131,12 @@ impl Run {
         self.chaos.end(&self.cluster);
         self.apps.sober_up();
         self.catch_up(Time::from_nanos(u64::MAX));
-        self.probe();
-        self.cluster.run_for(SETTLED);
+        // What one probe brings to light, such as a session that an end has
+        // forgotten, the next one may be lost by.
+        for _ in 0..if self.apps.plan.amnesia { 2 } else { 1 } {
+            self.probe();
+            self.cluster.run_for(SETTLED);
+        }
         let calm = self.cluster.simulation.now();
         self.probe();
         self.cluster.run_for(SETTLED / 2);
@@ -147,7 +155,7 @@ impl Run {
                 SETTLED / 2
             ));
         }
-        let mut order: Vec<_> = (0..self.nodes.len()).collect();
+        let mut order: Vec<_> = (0..self.lives.len()).collect();
         self.rng.shuffle(&mut order);
         for node in order {
             left.extend(self.stop(node));
@@ -185,7 +193,7 @@ impl Run {
 
     fn start(&mut self, node: usize) {
         let plan = &self.apps.plan;
-        let nonce = self.nodes[node].1;
+        let nonce = self.nonces[node];
         let mut options = plan.options.clone();
         let workers = self.rng.between(1, plan.workers);
         options.push(("ms_async_op_threads", workers.to_string()));
@@ -193,11 +201,11 @@ impl Run {
         let name = name(plan, node);
         let number = self.cluster.add(host, &name, nonce.into(), &options);
         let messenger = Arc::clone(&self.cluster.node(number).messenger);
-        let life = self.apps.begin(node, nonce, &messenger);
+        let life = self.apps.begin(node, &self.nonces, &messenger);
         assert_eq!(life, number);
-        self.nodes[node].0 = Some(life);
+        self.lives[node] = Some(life);
         let now = self.cluster.simulation.now();
-        for (other, _) in &self.nodes {
+        for other in &self.lives {
             if let Some(who) = other.filter(|who| *who != life) {
                 let at = now + Duration::from_micros(self.rng.below(300_000));
                 self.todo.push((at, Todo::Learn { who, node, nonce }));
@@ -207,7 +215,7 @@ impl Run {
 
     /// Ends a node's life in order; what it leaves behind.
     fn stop(&mut self, node: usize) -> Vec<String> {
-        let Some(life) = self.nodes[node].0.take() else {
+        let Some(life) = self.lives[node].take() else {
             return Vec::new();
         };
         let Some(Node { messenger, .. }) = self.cluster.nodes[life].take() else {
@@ -228,30 +236,28 @@ impl Run {
     }
 
     fn kill(&mut self, node: usize, death: Death) {
-        if let Some(life) = self.nodes[node].0 {
+        if let Some(life) = self.lives[node] {
             let process = self.cluster.node(life).process.clone();
             self.cluster.simulation.network().kill(&process, death);
         }
     }
 
-    fn is_alive(&self, node: usize) -> bool {
-        self.nodes[node].0.is_some()
-    }
-
     // ---- what happens
 
     fn act(&mut self) {
-        let node = self.rng.index(self.nodes.len());
-        if let Some(life) = self.nodes[node].0 {
+        if self.rng.permille(50) {
+            // Who dials each other now meets.
+            return self.probe();
+        }
+        let node = self.rng.index(self.lives.len());
+        if let Some(life) = self.lives[node] {
             self.apps.act(life);
         }
     }
 
     fn probe(&mut self) {
-        for node in 0..self.nodes.len() {
-            if let Some(life) = self.nodes[node].0 {
-                self.apps.probe(life);
-            }
+        for life in self.lives.iter().flatten() {
+            self.apps.probe(*life);
         }
     }
 
@@ -265,7 +271,11 @@ impl Run {
             }
             Wanted::Stop(node) => node,
         };
-        if self.is_alive(node) {
+        self.stop_for_a_while(node);
+    }
+
+    fn stop_for_a_while(&mut self, node: usize) {
+        if self.lives[node].is_some() {
             let left = self.stop(node);
             self.apps.model().violations.extend(left);
             let pause = Duration::from_micros(self.rng.between(10, 1_000_000));
@@ -277,17 +287,21 @@ impl Run {
     /// Does what is due.
     fn catch_up(&mut self, until: Time) {
         self.chaos.catch_up(&self.cluster);
+        for life in self.apps.take_quitters() {
+            if let Some(node) = self.lives.iter().position(|of| *of == Some(life)) {
+                self.stop_for_a_while(node);
+            }
+        }
         while let Some(due) = self.todo.iter().position(|(at, _)| *at <= until) {
             match self.todo.swap_remove(due).1 {
                 Todo::Restart(node) => {
                     if self.rng.permille(500) {
-                        self.nodes[node].1 += 1000;
+                        self.nonces[node] += 1000;
                     }
                     self.start(node);
                 }
                 Todo::Learn { who, node, nonce } => {
-                    let lives = self.nodes.iter().any(|(life, _)| *life == Some(who));
-                    if lives && self.nodes[node].1 == nonce {
+                    if self.lives.contains(&Some(who)) && self.nonces[node] == nonce {
                         self.apps.learn(who, node, nonce);
                     }
                 }
