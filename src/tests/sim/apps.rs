@@ -226,6 +226,29 @@ impl Apps {
         }
     }
 
+    /// Looks at every connection that is still held, now that all is quiet.
+    pub fn check_handles(&self, life: Life) {
+        let lives = self.lives();
+        let me = lives[life].node;
+        let handles = lives[life].handles.clone();
+        drop(lives);
+        let now = self.simulation.now();
+        let peers: Vec<_> = handles.iter().map(|con| self.peer(life, con)).collect();
+        for (con, peer) in handles.iter().zip(&peers) {
+            let same = |other: &&Peer| (other.node, other.nonce) == (peer.node, peer.nonce);
+            let alone = peers.iter().filter(same).count() == 1;
+            let registered = self.plan.is_client(me) || self.plan.pact.1.register;
+            let mut model = self.model();
+            model.check_open(
+                now,
+                (life, con.id()),
+                *peer,
+                con.queued_bytes(),
+                alone || !registered,
+            );
+        }
+    }
+
     fn send(&self, life: Life, con: &ConnectionRef, may_ask: bool) {
         let mut rng = self.rng();
         let priority = *rng.pick(&PRIORITIES);

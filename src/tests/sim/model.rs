@@ -54,8 +54,10 @@ struct Facts {
     lossy: bool,
     disposable: bool,
     loopback: bool,
-    fast_up: bool,
-    up: bool,
+    /// How often a worker has told that it is up, and how often the dispatch
+    /// thread has.
+    fast_ups: u64,
+    ups: u64,
     marked_down: Option<Time>,
     reset: Option<Time>,
     remote_reset: Option<Time>,
@@ -186,11 +188,13 @@ impl Model {
         let facts = self.cons.get_mut(&con).expect("known by now");
         let mut wrong = None;
         match call {
-            Call::FastConnect | Call::FastAccept => facts.fast_up = true,
-            Call::Connect | Call::Accept if !facts.fast_up => {
-                wrong = Some("no fast call has come before it");
+            Call::FastConnect | Call::FastAccept => facts.fast_ups += 1,
+            Call::Connect | Call::Accept => {
+                facts.ups += 1;
+                if facts.ups > facts.fast_ups {
+                    wrong = Some("no fast call has come before it");
+                }
             }
-            Call::Connect | Call::Accept => facts.up = true,
             Call::Reset => {
                 if facts.reset.replace(now).is_some() {
                     wrong = Some("it is the second one");
@@ -235,10 +239,10 @@ impl Model {
         let lossy = self.cons[&from].lossy;
         let sender = self.lives[from.0].node;
         let facts = self.cons.get_mut(&con).expect("known by now");
-        let up = if lane.1 { facts.fast_up } else { facts.up };
+        let ups = if lane.1 { facts.fast_ups } else { facts.ups };
         let before = facts.last.insert((from, lane), tid);
         let mut wrong = Vec::new();
-        if !up && !facts.loopback {
+        if ups == 0 && !facts.loopback {
             wrong.push("no call has told that the connection is up");
         }
         if to != here || peer.node != sender {
@@ -285,6 +289,31 @@ impl Model {
         for (con, what) in lost {
             self.violation(now, con, &what);
         }
+        let untold = self
+            .cons
+            .iter()
+            .filter(|(con, facts)| self.is_callable(**con).is_ok() && facts.ups != facts.fast_ups);
+        for con in untold.map(|(con, _)| *con).collect::<Vec<_>>() {
+            let what = "the dispatch thread has told of fewer links than the workers";
+            self.violation(now, con, what);
+        }
+    }
+
+    /// An application still holds this connection to somebody it could reach.
+    /// All is quiet, so nothing is queued on it, and where a connection is known
+    /// by its peer it is the only one to that peer.
+    pub fn check_open(&mut self, now: Time, con: Con, peer: Peer, queued: u64, alone: bool) {
+        self.know(con, peer);
+        let last = self.nodes[peer.node].lives.last();
+        if last.is_none_or(|life| self.lives[*life].nonce != peer.nonce) {
+            return;
+        }
+        if queued > 0 {
+            self.violation(now, con, &format!("{queued} bytes are queued for ever"));
+        }
+        if !alone {
+            self.violation(now, con, "there is another connection to that peer");
+        }
     }
 
     /// Is there somebody who knows that this message may be lost?
@@ -315,8 +344,8 @@ impl Model {
             lossy: peer.lossy,
             disposable: false,
             loopback: peer.loopback,
-            fast_up: peer.loopback,
-            up: peer.loopback,
+            fast_ups: 0,
+            ups: 0,
             marked_down: None,
             reset: None,
             remote_reset: None,
@@ -332,15 +361,21 @@ impl Model {
     }
 
     fn check_callable(&mut self, con: Con, what: &str) {
+        if let Err(why) = self.is_callable(con) {
+            self.violation(Time::ZERO, con, &format!("{what}, after {why}"));
+        }
+    }
+
+    /// May anything still be told of this connection?
+    fn is_callable(&self, con: Con) -> Result<(), &'static str> {
         let facts = &self.cons[&con];
         let ended = self.lives[con.0].ended;
-        let why = match (ended, facts.marked_down, facts.reset) {
-            (Some(_), ..) => "its messenger was shut down",
-            (_, Some(_), _) => "it was marked down",
-            (_, _, Some(_)) => "it was reset",
-            _ => return,
-        };
-        self.violation(Time::ZERO, con, &format!("{what}, after {why}"));
+        match (ended, facts.marked_down, facts.reset) {
+            (Some(_), ..) => Err("its messenger was shut down"),
+            (_, Some(_), _) => Err("it was marked down"),
+            (_, _, Some(_)) => Err("it was reset"),
+            _ => Ok(()),
+        }
     }
 
     fn violation(&mut self, at: Time, con: Con, what: &str) {

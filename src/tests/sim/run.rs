@@ -148,6 +148,9 @@ impl Run {
     fn end(mut self, calm: Time, idle: u64) -> Outcome {
         let now = self.cluster.simulation.now();
         self.apps.model().finish(now, calm);
+        for life in self.lives.iter().flatten() {
+            self.apps.check_handles(*life);
+        }
         let mut left = Vec::new();
         if idle > IDLE_STEPS {
             left.push(format!(
