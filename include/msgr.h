@@ -23,6 +23,7 @@
  *     -ENOTCONN         the connection is closed, or the messenger not started
  *     -ESHUTDOWN        the messenger is shut down
  *     -EDEADLK          would wait for itself: it was called in a callback
+ *     -ECHILD           the handle was made before fork, by the parent
  *     -ENOTRECOVERABLE  a fault inside the library was stopped here
  *
  * msgr_strerror names them; msgr_last_error tells what it was this time.
@@ -39,8 +40,16 @@
  * last msgr_unref wait for anything. After msgr_wait has returned no callback
  * of that messenger runs.
  *
- * No C++ exception may leave a callback. After fork, the child must not use what
- * the parent made.
+ * No C++ exception may leave a callback.
+ *
+ * Fork: the parent goes on as if nothing had happened. The child has no threads of
+ * this library: for every handle made before the fork a call answers -ECHILD, NULL
+ * or 0. An _unref drops the reference and frees a message's bytes; the rest of what
+ * was inherited stays in memory, since to end it would disturb the parent. A child
+ * may make a context of its own. Every descriptor is close-on-exec; a child that
+ * does not exec has copies of them, of which it must not care: connections end when
+ * the parent ends them. A child that was forked in a callback must not return from
+ * it. A process made by vfork or by the bare system call only may exec.
  */
 
 /* Generated from src/capi by `MSGR_BLESS=1 cargo test --test header`. */

@@ -53,6 +53,7 @@ mod proto;
 mod tests;
 mod types;
 
+pub use event::Origin;
 pub use messenger::{Connection, ConnectionRef, Context, Dispatcher, Error, Messenger, Result};
 pub use types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,

@@ -38,7 +38,7 @@ impl Drop for Priv {
 #[no_mangle]
 pub unsafe extern "C" fn msgr_conn_ref(conn: *mut msgr_conn) -> *mut msgr_conn {
     // SAFETY: the caller's promise is the callee's.
-    guard_or(conn, || Ok(unsafe { handle::add_ref(conn) }))
+    guard_or(std::ptr::null_mut(), || unsafe { handle::add_ref(conn) })
 }
 
 /// Drops a reference; NULL is ignored. It does not close the connection:
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn msgr_conn_ref(conn: *mut msgr_conn) -> *mut msgr_conn {
 pub unsafe extern "C" fn msgr_conn_unref(conn: *mut msgr_conn) {
     guard_or((), || {
         // SAFETY: the caller's promise is the callee's.
-        drop(unsafe { handle::take(conn) });
+        drop(unsafe { handle::take(conn) }?);
         Ok(())
     });
 }
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn msgr_send(conn: *mut msgr_conn, msg: *mut msgr_msg) -> 
         // A message may be the last that holds the connection it goes to.
         // SAFETY: as above.
         let conn = unsafe { handle::share(conn)? };
-        let cell = cell.ok_or(handle::NULL_HANDLE)?;
+        let cell = cell?.ok_or(handle::NULL_HANDLE)?;
         conn.send(MessageCell::into_message(cell))?;
         Ok(0)
     })

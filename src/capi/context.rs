@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int};
 
+use super::fork;
 use super::guard::{guard, guard_or};
 use super::handle::{self, msgr_ctx};
 use super::log;
@@ -22,6 +23,7 @@ pub unsafe extern "C" fn msgr_ctx_create(out: *mut *mut msgr_ctx) -> c_int {
     // SAFETY: the caller's promise is the callee's.
     guard(|| unsafe {
         handle::give(out, || {
+            fork::watch();
             log::install();
             Ok(Context::new())
         })
@@ -35,7 +37,7 @@ pub unsafe extern "C" fn msgr_ctx_create(out: *mut *mut msgr_ctx) -> c_int {
 #[no_mangle]
 pub unsafe extern "C" fn msgr_ctx_ref(ctx: *mut msgr_ctx) -> *mut msgr_ctx {
     // SAFETY: the caller's promise is the callee's.
-    guard_or(ctx, || Ok(unsafe { handle::add_ref(ctx) }))
+    guard_or(std::ptr::null_mut(), || unsafe { handle::add_ref(ctx) })
 }
 
 /// Drops a reference; NULL is ignored. A messenger holds one of its own, so
@@ -47,7 +49,7 @@ pub unsafe extern "C" fn msgr_ctx_ref(ctx: *mut msgr_ctx) -> *mut msgr_ctx {
 pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
     guard_or((), || {
         // SAFETY: the caller's promise is the callee's.
-        drop(unsafe { handle::take(ctx) });
+        drop(unsafe { handle::take(ctx) }?);
         Ok(())
     });
 }

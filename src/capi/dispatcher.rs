@@ -124,7 +124,7 @@ impl ForeignDispatcher {
             return (answer, None);
         }
         // SAFETY: the reference made above was not taken, so it is ours.
-        (answer, unsafe { handle::take(raw) })
+        (answer, unsafe { handle::take(raw) }.unwrap_or_default())
     }
 }
 

@@ -117,6 +117,7 @@ pub extern "C" fn msgr_strerror(errnum: c_int) -> *const c_char {
         libc::ESHUTDOWN => c"the messenger is shut down",
         libc::ECONNREFUSED => c"connection refused",
         libc::EALREADY => c"already done",
+        libc::ECHILD => c"the handle belongs to the parent process",
         libc::ENOTRECOVERABLE => c"a fault inside the library was stopped; its state is not known",
         _ => c"unknown error",
     };

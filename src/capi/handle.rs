@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::error::Refusal;
 use super::message::MessageCell;
-use crate::{Connection, Context, Messenger};
+use crate::{Connection, Context, Messenger, Origin};
 
 /// What messengers share: options and worker threads. Ceph's `CephContext`, as
 /// far as a messenger needs one.
@@ -42,25 +42,61 @@ pub struct msgr_msg {
 /// count of an `Arc` of `Target`.
 pub(super) trait Handle {
     type Target;
+
+    /// The process that made it.
+    fn origin(target: &Self::Target) -> Origin;
+
+    /// What the last reference leaves behind in a child that inherited it. The
+    /// end of most things is to stop threads and to tell event loops, which are
+    /// the parent's: here they are just forgotten.
+    fn abandon(target: Self::Target) {
+        std::mem::forget(target);
+    }
 }
 
 impl Handle for msgr_ctx {
     type Target = Context;
+
+    fn origin(target: &Context) -> Origin {
+        target.origin()
+    }
 }
 
 impl Handle for msgr_messenger {
     type Target = Messenger;
+
+    fn origin(target: &Messenger) -> Origin {
+        target.origin()
+    }
 }
 
 impl Handle for msgr_conn {
     type Target = Connection;
+
+    fn origin(target: &Connection) -> Origin {
+        target.origin()
+    }
 }
 
 impl Handle for msgr_msg {
     type Target = MessageCell;
+
+    fn origin(target: &MessageCell) -> Origin {
+        target.origin()
+    }
+
+    fn abandon(target: MessageCell) {
+        target.abandon();
+    }
 }
 
 pub(super) const NULL_HANDLE: Refusal = Refusal::of(libc::EINVAL, "a handle is NULL");
+
+/// After a fork only the parent can use what it has made.
+const INHERITED: Refusal = Refusal::of(
+    libc::ECHILD,
+    "the handle belongs to the process this one was forked from",
+);
 
 /// Gives C a reference of its own.
 pub(super) fn into_raw<H: Handle>(owned: Arc<H::Target>) -> *mut H {
@@ -79,7 +115,11 @@ pub(super) fn lend<H: Handle>(target: &Arc<H::Target>) -> *mut H {
 pub(super) unsafe fn borrow<'a, H: Handle>(raw: *const H) -> Result<&'a H::Target, Refusal> {
     // SAFETY: a handle that is not NULL came from `into_raw` or `lend`, and a
     // reference keeps its target alive for the call.
-    unsafe { raw.cast::<H::Target>().as_ref() }.ok_or(NULL_HANDLE)
+    let target = unsafe { raw.cast::<H::Target>().as_ref() }.ok_or(NULL_HANDLE)?;
+    match H::origin(target).is_here() {
+        true => Ok(target),
+        false => Err(INHERITED),
+    }
 }
 
 /// A reference of our own besides the caller's.
@@ -87,9 +127,8 @@ pub(super) unsafe fn borrow<'a, H: Handle>(raw: *const H) -> Result<&'a H::Targe
 /// # Safety
 /// `raw` is a handle by the conventions.
 pub(super) unsafe fn share<H: Handle>(raw: *const H) -> Result<Arc<H::Target>, Refusal> {
-    if raw.is_null() {
-        return Err(NULL_HANDLE);
-    }
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { borrow(raw)? };
     let raw = raw.cast::<H::Target>();
     // SAFETY: as in `borrow`; the count added here is the one `from_raw` owns.
     unsafe {
@@ -102,25 +141,32 @@ pub(super) unsafe fn share<H: Handle>(raw: *const H) -> Result<Arc<H::Target>, R
 ///
 /// # Safety
 /// `raw` is a handle by the conventions.
-pub(super) unsafe fn add_ref<H: Handle>(raw: *mut H) -> *mut H {
-    // SAFETY: the caller's promise is the callee's.
-    if let Ok(shared) = unsafe { share(raw) } {
-        std::mem::forget(shared);
+pub(super) unsafe fn add_ref<H: Handle>(raw: *mut H) -> Result<*mut H, Refusal> {
+    if !raw.is_null() {
+        // SAFETY: the caller's promise is the callee's.
+        std::mem::forget(unsafe { share(raw)? });
     }
-    raw
+    Ok(raw)
 }
 
-/// Takes C's reference back; `None` for NULL.
+/// Takes C's reference back; `None` for NULL. An inherited one is given up.
 ///
 /// # Safety
 /// `raw` is a handle by the conventions, with a reference that belongs to the
 /// caller, who must not use it again.
-pub(super) unsafe fn take<H: Handle>(raw: *mut H) -> Option<Arc<H::Target>> {
+pub(super) unsafe fn take<H: Handle>(raw: *mut H) -> Result<Option<Arc<H::Target>>, Refusal> {
     if raw.is_null() {
-        return None;
+        return Ok(None);
     }
     // SAFETY: the reference given up here was made by `into_raw` or `add_ref`.
-    Some(unsafe { Arc::from_raw(raw.cast_const().cast::<H::Target>()) })
+    let target = unsafe { Arc::from_raw(raw.cast_const().cast::<H::Target>()) };
+    if H::origin(&target).is_here() {
+        return Ok(Some(target));
+    }
+    if let Some(last) = Arc::into_inner(target) {
+        H::abandon(last);
+    }
+    Err(INHERITED)
 }
 
 /// Writes a handle that belongs to the caller, or NULL, to an out-parameter.

@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::io::Write as _;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Once, PoisonError, RwLock};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::error::Refusal;
 use super::guard::guard;
+use crate::Origin;
 
 /// Something is broken.
 pub const MSGR_LOG_ERROR: c_int = -1;
@@ -35,9 +36,16 @@ unsafe impl Send for Receiver {}
 // SAFETY: as above, and from several threads at once.
 unsafe impl Sync for Receiver {}
 
-/// Read while a line is delivered, so that a replaced callback is no longer
-/// running when the replacing call returns.
-static RECEIVER: RwLock<Option<Receiver>> = RwLock::new(None);
+/// Where the lines of one process go.
+struct Outlet {
+    origin: Origin,
+    /// Read while a line is delivered, so that a replaced callback is no longer
+    /// running when the replacing call returns.
+    receiver: RwLock<Option<Receiver>>,
+}
+
+/// This process's outlet, or that of the one it was forked from, or NULL.
+static OUTLET: AtomicPtr<Outlet> = AtomicPtr::new(std::ptr::null_mut());
 static INSTALL: Once = Once::new();
 
 thread_local! {
@@ -56,6 +64,36 @@ pub(super) fn install() {
     });
 }
 
+impl Outlet {
+    /// A child gets one of its own: its parent's may be locked by a thread that
+    /// the child does not have.
+    fn current() -> &'static Self {
+        let known = OUTLET.load(Ordering::Acquire);
+        // SAFETY: it is NULL or points to an outlet that was leaked below.
+        let inherited = unsafe { known.as_ref() };
+        if let Some(outlet) = inherited.filter(|outlet| outlet.origin.is_here()) {
+            return outlet;
+        }
+        let receiver = inherited.and_then(|parents| parents.receiver.try_read().ok());
+        let own = Box::into_raw(Box::new(Self {
+            origin: Origin::here(),
+            receiver: RwLock::new(receiver.and_then(|receiver| *receiver)),
+        }));
+        match OUTLET.compare_exchange(known, own, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: it was leaked above, for as long as the process lives.
+            Ok(_) => unsafe { &*own },
+            Err(other) => {
+                // SAFETY: nobody else has seen this one; and the other, which
+                // another thread was quicker to leak, is never freed.
+                unsafe {
+                    drop(Box::from_raw(own));
+                    &*other
+                }
+            }
+        }
+    }
+}
+
 struct Sink;
 
 impl Log for Sink {
@@ -68,7 +106,8 @@ impl Log for Sink {
             return;
         }
         let text = record.args().to_string();
-        let receiver = RECEIVER.read().unwrap_or_else(PoisonError::into_inner);
+        let receiver = &Outlet::current().receiver;
+        let receiver = receiver.read().unwrap_or_else(PoisonError::into_inner);
         match *receiver {
             Some(receiver) => deliver(receiver, record.level(), text),
             None => print(record.level(), &text),
@@ -90,7 +129,8 @@ fn deliver(receiver: Receiver, level: Level, text: String) {
     });
 }
 
-/// One line, in one write, so that the lines of several threads stay whole.
+/// One line, in one write, so that the lines of several threads stay whole; and
+/// without a lock, which a forked child may find locked for ever.
 fn print(level: Level, text: &str) {
     let name = match level {
         Level::Error => "error",
@@ -100,8 +140,9 @@ fn print(level: Level, text: &str) {
         Level::Trace => "trace",
     };
     let line = format!("msgr: {name}: {}\n", text.replace('\n', " "));
-    // A closed stderr is no reason to fail.
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    // A closed or a full stderr is no reason to fail.
+    // SAFETY: the line is readable for its length.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
 /// Ceph's number for a level.
@@ -158,7 +199,8 @@ pub unsafe extern "C" fn msgr_set_log_callback(
         }
         install();
         let receiver = cb.map(|callback| Receiver { callback, arg });
-        *RECEIVER.write().unwrap_or_else(PoisonError::into_inner) = receiver;
+        let slot = &Outlet::current().receiver;
+        *slot.write().unwrap_or_else(PoisonError::into_inner) = receiver;
         Ok(0)
     })
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::error::Refusal;
 use super::guard::{guard, guard_or};
 use super::handle::{self, msgr_conn, msgr_msg};
-use crate::{ConnectionRef, Message, Payload};
+use crate::{ConnectionRef, Message, Origin, Payload};
 
 /// The first segment: usually the encoded body.
 pub const MSGR_FRONT: c_int = 0;
@@ -30,6 +30,7 @@ pub const MSGR_PRIO_HIGHEST: c_int = 255;
 /// What a message handle stands for. C may use one from several threads, so
 /// the message is behind a lock, which is never held while C code runs.
 pub(super) struct MessageCell {
+    origin: Origin,
     message: Mutex<Box<Message>>,
     connection: Option<ConnectionRef>,
 }
@@ -37,6 +38,7 @@ pub(super) struct MessageCell {
 impl MessageCell {
     pub(super) fn new(message: Box<Message>, connection: Option<ConnectionRef>) -> Arc<Self> {
         Arc::new(Self {
+            origin: Origin::here(),
             message: Mutex::new(message),
             connection,
         })
@@ -51,6 +53,26 @@ impl MessageCell {
                 .into_inner()
                 .unwrap_or_else(PoisonError::into_inner),
             Err(shared) => shared.lock().clone(),
+        }
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Frees the bytes and nothing else: the end of a connection, or of what a
+    /// message holds of a throttle, is the parent's business.
+    pub(super) fn abandon(self) {
+        std::mem::forget(self.connection);
+        // A thread of the parent was about to change it and never got to the end.
+        let is_whole = self.message.try_lock().is_ok();
+        let mut message = self
+            .message
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::forget(std::mem::take(&mut message.hold));
+        if !is_whole {
+            std::mem::forget(message);
         }
     }
 
@@ -138,7 +160,7 @@ pub unsafe extern "C" fn msgr_msg_create(r#type: u16, out: *mut *mut msgr_msg) -
 #[no_mangle]
 pub unsafe extern "C" fn msgr_msg_ref(msg: *mut msgr_msg) -> *mut msgr_msg {
     // SAFETY: the caller's promise is the callee's.
-    guard_or(msg, || Ok(unsafe { handle::add_ref(msg) }))
+    guard_or(std::ptr::null_mut(), || unsafe { handle::add_ref(msg) })
 }
 
 /// Drops a reference; NULL is ignored. Any thread.
@@ -149,7 +171,7 @@ pub unsafe extern "C" fn msgr_msg_ref(msg: *mut msgr_msg) -> *mut msgr_msg {
 pub unsafe extern "C" fn msgr_msg_unref(msg: *mut msgr_msg) {
     guard_or((), || {
         // SAFETY: the caller's promise is the callee's.
-        drop(unsafe { handle::take(msg) });
+        drop(unsafe { handle::take(msg) }?);
         Ok(())
     });
 }

@@ -50,7 +50,9 @@ pub unsafe extern "C" fn msgr_create(
 #[no_mangle]
 pub unsafe extern "C" fn msgr_ref(messenger: *mut msgr_messenger) -> *mut msgr_messenger {
     // SAFETY: the caller's promise is the callee's.
-    guard_or(messenger, || Ok(unsafe { handle::add_ref(messenger) }))
+    guard_or(std::ptr::null_mut(), || unsafe {
+        handle::add_ref(messenger)
+    })
 }
 
 /// Drops a reference; NULL is ignored. The last one shuts the messenger down
@@ -62,7 +64,7 @@ pub unsafe extern "C" fn msgr_ref(messenger: *mut msgr_messenger) -> *mut msgr_m
 pub unsafe extern "C" fn msgr_unref(messenger: *mut msgr_messenger) {
     guard_or((), || {
         // SAFETY: the caller's promise is the callee's.
-        drop(unsafe { handle::take(messenger) });
+        drop(unsafe { handle::take(messenger) }?);
         Ok(())
     });
 }

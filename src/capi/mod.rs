@@ -6,13 +6,14 @@
 //!
 //! # Conventions
 //!
-//! One file per noun of the header, in the header's order, and two that are
+//! One file per noun of the header, in the header's order, and three that are
 //! machinery:
 //!
 //! * [`handle`] turns pointers into references and back. No other file casts
 //!   a pointer; each handle is one count of an [`Arc`](std::sync::Arc).
 //! * `guard` runs the body of every function. A panic or an error ends there
 //!   as a negative errno and a text for `msgr_last_error`.
+//! * `fork` lets [`handle`] tell a child's handles from those it inherited.
 //!
 //! What every function may rely on, and what "by the conventions" means where
 //! a function's safety section says it:
@@ -35,6 +36,7 @@ pub mod connection;
 pub mod context;
 pub mod dispatcher;
 pub mod error;
+mod fork;
 mod guard;
 pub mod handle;
 pub mod log;

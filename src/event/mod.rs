@@ -27,6 +27,7 @@ mod driver;
 #[cfg(target_os = "linux")]
 mod epoll;
 mod inbox;
+mod origin;
 mod os;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
@@ -41,6 +42,7 @@ mod timers;
 mod worker;
 
 pub use center::EventCenter;
+pub use origin::Origin;
 pub use registered::{Interest, Readiness, Registered};
 pub use socket::{ConnectedSocket, PortSharing, ServerSocket, SocketOptions};
 pub use stack::NetworkStack;

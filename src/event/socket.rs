@@ -3,7 +3,7 @@
 //! Every descriptor is close-on-exec, and no write raises SIGPIPE.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 
 use rustix::buffer::spare_capacity;
@@ -11,6 +11,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::origin::Origin;
 use super::registered::{Source, Watched};
 #[cfg(test)]
 use super::sim;
@@ -107,6 +108,16 @@ impl ServerSocket {
     }
 }
 
+impl Drop for ServerSocket {
+    fn drop(&mut self) {
+        match self {
+            Self::Kernel(socket) => end(socket),
+            #[cfg(test)]
+            Self::Simulated(_) => {}
+        }
+    }
+}
+
 impl Watched for ServerSocket {
     fn source(&self) -> Source<'_> {
         match self {
@@ -190,6 +201,16 @@ impl ConnectedSocket {
     }
 }
 
+impl Drop for ConnectedSocket {
+    fn drop(&mut self) {
+        match self {
+            Self::Kernel(socket) => end(socket),
+            #[cfg(test)]
+            Self::Simulated(_) => {}
+        }
+    }
+}
+
 impl Watched for ConnectedSocket {
     fn source(&self) -> Source<'_> {
         match self {
@@ -197,6 +218,15 @@ impl Watched for ConnectedSocket {
             #[cfg(test)]
             Self::Simulated(socket) => Source::Simulated(socket),
         }
+    }
+}
+
+/// Before the socket is closed: ends it also for a forked child, which would
+/// keep connection or port to itself otherwise.
+fn end(socket: &Socket) {
+    if Origin::shares_descriptors() {
+        // A socket that is not connected, or no longer, has nothing to end.
+        let _ = socket.shutdown(Shutdown::Both);
     }
 }
 

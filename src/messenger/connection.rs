@@ -9,7 +9,7 @@ use super::async_messenger::AsyncMessenger;
 use super::error::{Error, Result};
 use super::external::External;
 use super::shard::Shard;
-use crate::event::Worker;
+use crate::event::{Origin, Worker};
 use crate::proto::{Outgoing, Peer};
 use crate::types::{EntityAddrVec, EntityName, EntityType, Hold, Message, WallTime};
 
@@ -23,6 +23,7 @@ pub type ConnectionRef = Arc<Connection>;
 /// ask; everything else is the worker's, and is reached by external events.
 pub struct Connection {
     id: u64,
+    origin: Origin,
     messenger: Arc<AsyncMessenger>,
     worker: Worker<Shard>,
     kind: Kind,
@@ -80,6 +81,7 @@ impl Connection {
         };
         Arc::new(Self {
             id: messenger.stack().next_id(),
+            origin: Origin::here(),
             messenger: Arc::clone(messenger),
             worker: worker.clone(),
             kind,
@@ -235,6 +237,12 @@ impl Connection {
     /// The stamp of the newest keepalive that the peer has answered.
     pub fn last_keepalive_ack(&self) -> WallTime {
         self.facts().last_keepalive_ack
+    }
+
+    /// The process it was made in.
+    #[inline]
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// Hangs the application's own data on the connection, in place of what

@@ -7,9 +7,9 @@ use super::error::{Error, Result};
 use super::injection::FaultInjection;
 use super::seeds::Seeds;
 use super::shard::Shard;
-use crate::event::NetworkStack;
 #[cfg(test)]
 use crate::event::sim;
+use crate::event::{NetworkStack, Origin};
 
 /// More threads than this only get in each other's way (Ceph's limit too).
 const MAX_WORKERS: u64 = 24;
@@ -18,6 +18,7 @@ const MAX_WORKERS: u64 = 24;
 /// `CephContext` is to Ceph's messengers).
 #[derive(Default)]
 pub struct Context {
+    origin: Origin,
     conf: Conf,
     injection: Arc<FaultInjection>,
     stack: OnceLock<Arc<NetworkStack<Shard>>>,
@@ -41,6 +42,7 @@ impl Context {
     #[cfg(test)]
     pub(crate) fn simulated(process: &sim::Process, seed: u64) -> Arc<Self> {
         Arc::new(Self {
+            origin: Origin::here(),
             seeds: Arc::new(Seeds::given(seed)),
             process: Some(process.clone()),
             conf: Conf::default(),
@@ -69,6 +71,11 @@ impl Context {
     /// `ENOENT` unknown option.
     pub fn conf_get(&self, key: &str) -> Result<String> {
         self.conf.get(key)
+    }
+
+    /// The process it was made in.
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     pub(crate) fn conf(&self) -> &Conf {

@@ -11,7 +11,7 @@ use super::dispatcher::Dispatcher;
 use super::error::{Error, Result};
 use super::options::Options;
 use super::shard::Shard;
-use crate::event::Worker;
+use crate::event::{Origin, Worker};
 use crate::types::{AuthName, EntityAddrVec, EntityType, Policy};
 
 /// One endpoint: a name, addresses to be dialled at, connections, dispatchers
@@ -24,7 +24,7 @@ use crate::types::{AuthName, EntityAddrVec, EntityType, Policy};
 pub struct Messenger {
     inner: Arc<AsyncMessenger>,
     /// Keeps the workers alive.
-    _context: Arc<Context>,
+    context: Arc<Context>,
 }
 
 impl Messenger {
@@ -60,7 +60,7 @@ impl Messenger {
         log::debug!("{entity} {lname}: created with nonce {nonce}");
         Ok(Arc::new(Self {
             inner,
-            _context: Arc::clone(context),
+            context: Arc::clone(context),
         }))
     }
 
@@ -250,6 +250,11 @@ impl Messenger {
     /// a socket.
     pub fn loopback_connection(&self) -> ConnectionRef {
         self.inner.loopback_connection()
+    }
+
+    /// The process it was made in.
+    pub fn origin(&self) -> Origin {
+        self.context.origin()
     }
 
     /// Messages and events that wait for the dispatch thread.

@@ -17,8 +17,9 @@ pub(crate) struct Seeds {
 /// What the numbers depend on besides their count.
 #[derive(Debug)]
 enum Secret {
-    /// Keys of a keyed hash, drawn from the system's randomness.
-    Drawn(RandomState),
+    /// Keys of a keyed hash, drawn from the system's randomness once for each
+    /// thread, and what makes them differ in a forked copy of the thread.
+    Drawn(RandomState, u32),
     /// One number, so that a simulation repeats itself.
     #[cfg(test)]
     Given(u64),
@@ -26,7 +27,7 @@ enum Secret {
 
 impl Default for Secret {
     fn default() -> Self {
-        Self::Drawn(RandomState::new())
+        Self::Drawn(RandomState::new(), std::process::id())
     }
 }
 
@@ -44,7 +45,7 @@ impl Seeds {
     pub(crate) fn next(&self) -> u64 {
         let count = self.given_out.fetch_add(1, Ordering::Relaxed);
         match &self.secret {
-            Secret::Drawn(keys) => keys.hash_one(count),
+            Secret::Drawn(keys, process) => keys.hash_one((process, count)),
             #[cfg(test)]
             Secret::Given(seed) => Random::new(seed.wrapping_add(count)).next(),
         }
