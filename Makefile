@@ -21,7 +21,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror
 COMPILE  = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude
 LINK     = $(LDFLAGS) -L$(LIB) -Wl,-rpath,'$$ORIGIN/../release' -lmsgr
 
-.PHONY: all help lib examples interop-programs demo check bench install uninstall clean
+.PHONY: all help lib examples interop-programs demo check soak bench install uninstall clean
 
 all: lib
 
@@ -30,6 +30,7 @@ help:
 	@echo 'make examples   build examples-c into $(EXAMPLES)'
 	@echo 'make demo       a C server and a C client exchange messages on loopback; prints the rate'
 	@echo 'make check      every test'
+	@echo 'make soak       a hundred thousand simulated clusters'
 	@echo 'make bench      the comparison benchmark'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR) DESTDIR='
 	@echo 'make uninstall  removes what install put there'
@@ -71,6 +72,10 @@ check:
 	@MAKE='$(MAKE)' CARGO='$(CARGO)' CC='$(CC)' LIB='$(LIB)' EXAMPLES='$(EXAMPLES)' \
 	    VERSION='$(VERSION)' SOVERSION='$(SOVERSION)' TARGET='$(TARGET)' \
 	    NATIVE_STATIC_LIBS='$(NATIVE_STATIC_LIBS)' sh tests/check.sh
+
+# MSGR_SIM_FIRST is the first seed, so that a second soak need not repeat the first.
+soak:
+	MSGR_SIM_SEEDS=$${MSGR_SIM_SEEDS:-100000} $(CARGO) test --locked --lib simulated_clusters -- --nocapture
 
 bench: lib
 	$(CARGO) bench --locked --bench compare

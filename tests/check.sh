@@ -50,8 +50,9 @@ step 'build' $MAKE -s lib examples interop-programs
 step 'cargo test' $CARGO test -q --locked
 # `cargo test` has run the header and interop tests, too; their own steps give a failure its name and
 # show what was skipped.
-# Once more, for its count.
+# Once more, for their counts.
 step 'cut at every byte' $CARGO test -q --locked --lib cut_at_every_byte -- --nocapture
+step 'simulator' $CARGO test -q --locked --lib tests::sim -- --nocapture
 step 'header' $CARGO test -q --locked --test header
 # Not part of `cargo test`: each wants the machine for itself.
 alone='--ignored --nocapture --test-threads=1'

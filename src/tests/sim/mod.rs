@@ -4,8 +4,8 @@
 //! of a [`cluster`], [`chaos`] harms the network and the processes, and the
 //! [`model`] says what of all that happens must not.
 //!
-//! `MSGR_SIM_SEEDS` is how many seeds are run, `MSGR_SIM_SEED` the one seed to look
-//! at: its run is printed.
+//! `MSGR_SIM_SEEDS` is how many seeds are run, `MSGR_SIM_FIRST` the first of them,
+//! `MSGR_SIM_SEED` the one seed to look at: its run is printed.
 
 mod apps;
 mod chaos;
@@ -69,7 +69,10 @@ impl log::Log for Printer {
 fn simulated_clusters_keep_every_promise() {
     let (first, seeds) = match setting("MSGR_SIM_SEED") {
         Some(seed) => (seed, 1),
-        None => (0, setting("MSGR_SIM_SEEDS").unwrap_or(SEEDS)),
+        None => (
+            setting("MSGR_SIM_FIRST").unwrap_or(0),
+            setting("MSGR_SIM_SEEDS").unwrap_or(SEEDS),
+        ),
     };
     if is_replay() && log::set_logger(&Printer).is_ok() {
         log::set_max_level(log::LevelFilter::Trace);
