@@ -2,6 +2,7 @@
 
 use super::dispatch_queue::DispatchQueue;
 use super::messenger::Messenger;
+use crate::types::EntityType;
 
 impl Messenger {
     /// Does anything wait for the dispatch thread?
@@ -26,6 +27,11 @@ impl Messenger {
             ),
             ("bytes taken from the throttle", messenger.throttled()),
         ];
+        for kind in [EntityType::OSD, EntityType::CLIENT] {
+            let (messages, bytes) = messenger.policy_throttles().current(kind);
+            left.push(("messages taken from a policy's throttle", messages));
+            left.push(("bytes taken from a policy's throttle", bytes));
+        }
         for worker in messenger.stack().workers() {
             left.push(("connections counted", worker.load() as u64));
             let of_shard = worker.submit_to(|shard, center| shard.leftovers(center));

@@ -39,6 +39,8 @@ struct LifeState {
     handles: Vec<ConnectionRef>,
     /// Those that it has marked as disposable.
     disposable: Vec<ConnectionRef>,
+    /// Messages that it has not done with.
+    kept: Vec<Message>,
     /// The nonce that each node has, as far as is known here.
     map: Vec<u32>,
 }
@@ -98,6 +100,7 @@ impl Apps {
             messenger: Arc::downgrade(messenger),
             handles: Vec::new(),
             disposable: Vec::new(),
+            kept: Vec::new(),
             map: nonces.to_vec(),
         });
         drop(lives);
@@ -112,6 +115,12 @@ impl Apps {
             messenger.set_policy(EntityType::OSD, peers).unwrap();
             let addr = format!("v2:{}:6800", host(node));
             messenger.bind(&addr.parse().unwrap()).unwrap();
+        }
+        for kind in [EntityType::OSD, EntityType::CLIENT] {
+            let (bytes, messages) = plan.throttle;
+            messenger
+                .set_policy_throttlers(kind, bytes, messages)
+                .unwrap();
         }
         let apps = Arc::clone(self);
         messenger
@@ -129,6 +138,7 @@ impl Apps {
         let handles = (
             std::mem::take(&mut life.handles),
             std::mem::take(&mut life.disposable),
+            std::mem::take(&mut life.kept),
         );
         drop(lives);
         drop(handles);
@@ -154,8 +164,15 @@ impl Apps {
 
     // ---- what they do
 
+    fn drop_kept(&self, life: Life) {
+        let kept = std::mem::take(&mut self.lives()[life].kept);
+        // Others may be let in by that: not under a lock.
+        drop(kept);
+    }
+
     /// Something that an application may do at any time.
     pub fn act(&self, life: Life) {
+        self.drop_kept(life);
         let mut rng = self.rng();
         let (what, burst) = (rng.below(1000), rng.between(1, 12));
         drop(rng);
@@ -201,6 +218,7 @@ impl Apps {
         self.sober.store(true, Ordering::Relaxed);
         let lives = self.lives().len();
         for life in 0..lives {
+            self.drop_kept(life);
             let disposable = std::mem::take(&mut self.lives()[life].disposable);
             for con in disposable {
                 self.mark_down(life, &con);
@@ -459,7 +477,11 @@ impl App {
         if message.reserved == 1 {
             apps.send(self.life, con, false);
         }
-        let may_forget = apps.plan.amnesia && !apps.sober.load(Ordering::Relaxed);
+        let is_sober = apps.sober.load(Ordering::Relaxed);
+        if !is_sober && apps.rng().permille(20) {
+            apps.lives()[self.life].kept.push(message);
+        }
+        let may_forget = apps.plan.amnesia && !is_sober;
         if may_forget && apps.rng().permille(3) {
             apps.mark_down(self.life, con);
         }

@@ -14,6 +14,7 @@ pub type Config = Vec<(&'static str, String)>;
 /// One messenger, alone in its process.
 pub struct Node {
     pub process: Process,
+    pub context: Arc<Context>,
     pub messenger: Arc<Messenger>,
 }
 
@@ -51,11 +52,13 @@ impl Cluster {
     pub fn add(&mut self, host: u8, name: &str, nonce: u64, options: &Config) -> usize {
         let process = self.simulation.spawn(ip(host));
         let context = Context::simulated(&process, self.rng.next());
-        for (key, value) in options {
-            context.conf_set(key, value).unwrap();
-        }
+        set(&context, options);
         let messenger = Messenger::create(&context, name, "sim", nonce).unwrap();
-        self.nodes.push(Some(Node { process, messenger }));
+        self.nodes.push(Some(Node {
+            process,
+            context,
+            messenger,
+        }));
         self.nodes.len() - 1
     }
 
@@ -108,6 +111,13 @@ impl Cluster {
         let until = self.simulation.now() + time;
         while self.step(until) {}
         self.simulation.advance(until);
+    }
+}
+
+/// Sets these options.
+pub fn set(context: &Context, options: &Config) {
+    for (key, value) in options {
+        context.conf_set(key, value).unwrap();
     }
 }
 

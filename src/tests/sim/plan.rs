@@ -23,6 +23,10 @@ pub struct Plan {
     pub voids: bool,
     pub weather: Weather,
     pub options: Config,
+    /// Faults that the messengers inject themselves, as long as there are any.
+    pub injection: Config,
+    /// Bytes and messages that peers of one type may have under way together.
+    pub throttle: (u64, u64),
     /// Most workers of a node.
     pub workers: u64,
     /// How long there is work and there are faults.
@@ -68,6 +72,8 @@ impl Plan {
             voids,
             weather: weather(rng),
             options: options(rng, voids),
+            injection: injection(rng),
+            throttle: *rng.pick(&[(0, 0), (0, 0), (0, 2), (5_000, 0), (20_000, 10)]),
             workers: 1 + rng.below(3),
             busy: Duration::from_millis(rng.between(300, 4000)),
             actions: rng.between(20, 150),
@@ -125,6 +131,28 @@ fn options(rng: &mut Rng, voids: bool) -> Config {
         ("ms_dispatch_throttle_bytes", budget.to_owned()),
         ("ms_crc_data", rng.permille(700).to_string()),
         ("ms_async_local_listen_table", rng.permille(300).to_string()),
+    ]
+}
+
+fn injection(rng: &mut Rng) -> Config {
+    let mut options = Vec::new();
+    if rng.permille(150) {
+        let one_in = rng.between(20, 300);
+        options.push(("ms_inject_socket_failures", one_in.to_string()));
+    }
+    if rng.permille(150) {
+        options.push(("ms_inject_delay_type", "osd client".to_owned()));
+        options.push(("ms_inject_delay_probability", "0.2".to_owned()));
+        options.push(("ms_inject_delay_max", "0.05".to_owned()));
+    }
+    options
+}
+
+/// Ends the faults that [`Plan::injection`] asks for.
+pub fn no_injection() -> Config {
+    vec![
+        ("ms_inject_socket_failures", "0".to_owned()),
+        ("ms_inject_delay_probability", "0".to_owned()),
     ]
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::apps::{Apps, name};
 use super::chaos::{Chaos, Wanted};
-use super::cluster::{Cluster, Node};
+use super::cluster::{Cluster, Node, set};
 use super::model::Life;
-use super::plan::{Plan, SETTLED};
+use super::plan::{self, Plan, SETTLED};
 use crate::event::sim::{Death, Rng};
 use crate::types::Time;
 
@@ -129,8 +129,11 @@ impl Run {
     /// steps were taken once all was quiet.
     fn settle(&mut self) -> (Time, u64) {
         self.chaos.end(&self.cluster);
-        self.apps.sober_up();
         self.catch_up(Time::from_nanos(u64::MAX));
+        self.apps.sober_up();
+        for node in self.cluster.living() {
+            set(&node.context, &plan::no_injection());
+        }
         // What one probe brings to light, such as a session that an end has
         // forgotten, the next one may be lost by.
         for _ in 0..if self.apps.plan.amnesia { 2 } else { 1 } {
@@ -198,6 +201,7 @@ impl Run {
         let plan = &self.apps.plan;
         let nonce = self.nonces[node];
         let mut options = plan.options.clone();
+        options.extend(plan.injection.iter().cloned());
         let workers = self.rng.between(1, plan.workers);
         options.push(("ms_async_op_threads", workers.to_string()));
         let host = u8::try_from(node + 1).expect("few nodes");
@@ -221,7 +225,10 @@ impl Run {
         let Some(life) = self.lives[node].take() else {
             return Vec::new();
         };
-        let Some(Node { messenger, .. }) = self.cluster.nodes[life].take() else {
+        let Some(Node {
+            messenger, context, ..
+        }) = self.cluster.nodes[life].take()
+        else {
             return Vec::new();
         };
         messenger.shutdown().unwrap();
@@ -232,6 +239,7 @@ impl Run {
             self.cluster.step(now);
         }
         messenger.wait().unwrap();
+        drop(context);
         let left = messenger.leftovers();
         left.into_iter()
             .map(|(what, count)| format!("node {node} life {life} leaves {count} {what}"))
