@@ -79,6 +79,13 @@ impl Registry {
         known.into_values().collect()
     }
 
+    /// How many stand here though they have ended.
+    #[cfg(test)]
+    pub(crate) fn closed(&self) -> usize {
+        let known = self.lock();
+        known.values().filter(|con| con.is_closed()).count()
+    }
+
     /// How many stand here.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

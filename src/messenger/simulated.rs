@@ -15,6 +15,11 @@ impl Messenger {
         DispatchQueue::pump(self.inner());
     }
 
+    /// Connections that stand in the registry though they have ended.
+    pub(crate) fn closed_but_registered(&self) -> usize {
+        self.inner().registry().closed()
+    }
+
     /// What it still holds of connections and messages, each thing by its name.
     /// Nothing once it has come to rest.
     pub(crate) fn leftovers(&self) -> Vec<(&'static str, u64)> {

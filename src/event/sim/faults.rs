@@ -120,10 +120,19 @@ impl Network {
         }
     }
 
-    /// Mends every path.
+    /// Mends every path, and holds nothing up any more.
     pub fn heal(&mut self) {
         self.note("heal", &[]);
         self.cut.clear();
+        let soon = self.later();
+        for stream in self.streams.values_mut() {
+            stream.stalled_until = Time::ZERO;
+            // Whoever looks for it at its old time finds it gone.
+            stream.scheduled = false;
+            for segment in &mut stream.outgoing {
+                segment.arrives = segment.arrives.min(soon);
+            }
+        }
         self.retry(|_, _| true);
     }
 

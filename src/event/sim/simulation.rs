@@ -138,6 +138,13 @@ impl Simulation {
         }
     }
 
+    /// Gives every worker the processor again.
+    pub fn resume(&self) {
+        for seat in self.seats().iter_mut() {
+            seat.paused_until = Time::ZERO;
+        }
+    }
+
     /// Keeps a worker from its turns for a while.
     pub fn pause(&self, number: usize, until: Time) {
         self.seats()[number].paused_until = until;

@@ -100,6 +100,7 @@ impl Chaos {
     pub fn end(&mut self, cluster: &Cluster) {
         self.cuts.clear();
         self.storm.clear();
+        cluster.simulation.resume();
         cluster.simulation.network().heal();
     }
 

@@ -237,6 +237,10 @@ impl Model {
         let elsewhere = !sent.delivered.is_empty();
         sent.delivered.push(con);
         let lossy = self.cons[&from].lossy;
+        let gone = match (self.cons[&from].marked_down, self.lives[from.0].ended) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
         let sender = self.lives[from.0].node;
         let facts = self.cons.get_mut(&con).expect("known by now");
         let ups = if lane.1 { facts.fast_ups } else { facts.ups };
@@ -250,6 +254,12 @@ impl Model {
         }
         if expected != (lane, len) {
             wrong.push("it is not what was sent");
+        }
+        if facts
+            .remote_reset
+            .is_some_and(|told| gone.is_some_and(|gone| gone < told))
+        {
+            wrong.push("it is of a session that was told to be lost");
         }
         if again {
             wrong.push("it was delivered before");
@@ -265,6 +275,21 @@ impl Model {
     }
 
     // ---- the end
+
+    /// Nothing has been in the way of any message since a while.
+    pub fn check_prompt(&mut self, now: Time, healed: Time) {
+        let late = self.sent.iter().enumerate().filter(|(_, sent)| {
+            sent.at <= healed
+                && sent.delivered.is_empty()
+                && !self.is_to_a_former_life(sent)
+                && !self.is_told(sent)
+        });
+        let late: Vec<_> = late.map(|(tid, sent)| (tid, sent.con)).collect();
+        for (tid, con) in late {
+            let what = format!("message {tid} has not come since {healed:?}");
+            self.violation(now, con, &what);
+        }
+    }
 
     /// Everything is settled: every message has come to one of its ends. Those
     /// sent from `calm` on have to be delivered.

@@ -93,6 +93,12 @@ impl Plan {
         self.options.contains(&("ms_crc_data", "true".to_owned()))
     }
 
+    /// Do ends that hear nothing ask for a sign of life?
+    pub fn has_keepalives(&self) -> bool {
+        let off = ("ms_connection_keepalive_interval", "0".to_owned());
+        !self.options.contains(&off)
+    }
+
     pub fn is_client(&self, node: usize) -> bool {
         node >= self.servers
     }
@@ -156,7 +162,10 @@ pub fn no_injection() -> Config {
     ]
 }
 
-/// What is left of a run's troubles after this time without new ones: each end
-/// has noticed a dead link, waited for a dialler that never came, and dialled
-/// anew twice.
-pub const SETTLED: Duration = Duration::from_secs(3 + 2 + 2 + 2 + 1);
+/// How long a message may take once nothing is in its way: a last attempt that
+/// was doomed already comes to nothing, and the pauses after it and after one
+/// more are as long as they can be.
+pub const PROMPT: Duration = Duration::from_millis(2_000 + 2 * 1_000 + 500);
+
+/// The same with links that went silent: each end first has to notice that.
+pub const SETTLED: Duration = Duration::from_millis(3_000 + 2_500 + 2_000 + 2_500);

@@ -7,7 +7,7 @@ use super::apps::{Apps, name};
 use super::chaos::{Chaos, Wanted};
 use super::cluster::{Cluster, Node, set};
 use super::model::Life;
-use super::plan::{self, Plan, SETTLED};
+use super::plan::{self, PROMPT, Plan, SETTLED};
 use crate::event::sim::{Death, Rng};
 use crate::types::Time;
 
@@ -44,8 +44,8 @@ enum Todo {
     Learn { who: Life, node: usize, nonce: u32 },
 }
 
-/// Steps that a cluster may take while it has nothing to do but keepalives.
-const IDLE_STEPS: u64 = 4_000;
+/// Steps that a cluster may take for its keepalives while nothing else happens.
+const KEEPALIVE_STEPS: u64 = 2_000;
 
 /// Runs that seed.
 pub fn run(seed: u64) -> Outcome {
@@ -134,9 +134,17 @@ impl Run {
         for node in self.cluster.living() {
             set(&node.context, &plan::no_injection());
         }
+        self.probe();
+        let healed = self.cluster.simulation.now();
+        self.cluster.run_for(PROMPT);
+        if !self.apps.plan.voids {
+            let now = self.cluster.simulation.now();
+            self.apps.model().check_prompt(now, healed);
+        }
+        self.cluster.run_for(SETTLED - PROMPT);
         // What one probe brings to light, such as a session that an end has
         // forgotten, the next one may be lost by.
-        for _ in 0..if self.apps.plan.amnesia { 2 } else { 1 } {
+        for _ in 0..u64::from(self.apps.plan.amnesia) {
             self.probe();
             self.cluster.run_for(SETTLED);
         }
@@ -155,11 +163,21 @@ impl Run {
             self.apps.check_handles(*life);
         }
         let mut left = Vec::new();
-        if idle > IDLE_STEPS {
-            left.push(format!(
-                "{idle} steps were taken in {:?} of quiet",
-                SETTLED / 2
-            ));
+        let allowed = match self.apps.plan.has_keepalives() {
+            true => KEEPALIVE_STEPS,
+            false => 0,
+        };
+        if idle > allowed {
+            let quiet = SETTLED / 2;
+            left.push(format!("{idle} steps were taken in {quiet:?} of quiet"));
+        }
+        for node in self.cluster.living() {
+            let closed = node.messenger.closed_but_registered();
+            if closed > 0 {
+                left.push(format!(
+                    "{closed} connections have ended and are registered"
+                ));
+            }
         }
         let mut order: Vec<_> = (0..self.lives.len()).collect();
         self.rng.shuffle(&mut order);
