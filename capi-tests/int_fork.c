@@ -109,7 +109,14 @@ static void what_was_inherited_is_refused(void)
     CHECK_IS(msgr_add_dispatcher_tail(server, &none, NULL), -ECHILD);
     CHECK_IS(msgr_start(server), -ECHILD);
     CHECK_IS(msgr_connect(client, MSGR_ENTITY_OSD, "v2:127.0.0.1:1", &connection), -ECHILD);
+    CHECK_IS(msgr_connect_with(client, MSGR_ENTITY_OSD, "v2:127.0.0.1:1", 0, &connection),
+             -ECHILD);
     CHECK_IS(msgr_get_loopback_connection(client, &connection), -ECHILD);
+    CHECK_IS(msgr_mark_down_all(server), -ECHILD);
+    CHECK_IS(msgr_mark_down_addrs(server, "v2:127.0.0.1:1"), -ECHILD);
+    CHECK_IS(msgr_rebind(server, NULL, 0), -ECHILD);
+    CHECK_IS(msgr_client_reset(client), -ECHILD);
+    CHECK_IS(msgr_set_addrs(server, "v2:127.0.0.1:1"), -ECHILD);
     CHECK_IS(msgr_get_myaddrs(server, buf, sizeof(buf)), -ECHILD);
     CHECK_IS(msgr_dispatch_queue_len(server), -ECHILD);
     CHECK_IS(msgr_shutdown(server), -ECHILD);
@@ -119,6 +126,10 @@ static void what_was_inherited_is_refused(void)
     CHECK_IS(msgr_send(conn, check_message(1, "x")), -ECHILD);
     CHECK_IS(msgr_send(loopback, check_message(1, "x")), -ECHILD);
     CHECK_IS(msgr_conn_mark_down(conn), -ECHILD);
+    CHECK_IS(msgr_conn_mark_disposable(conn), -ECHILD);
+    CHECK_IS(msgr_conn_is_anon(conn), -ECHILD);
+    CHECK(msgr_conn_peer_id(conn) == -1 && msgr_conn_peer_global_id(conn) == 0);
+    CHECK(msgr_conn_queued_bytes(conn) == 0);
     CHECK_IS(msgr_conn_keepalive(conn), -ECHILD);
     CHECK_IS(msgr_conn_is_connected(conn), -ECHILD);
     CHECK_IS(msgr_conn_is_loopback(loopback), -ECHILD);

@@ -190,6 +190,14 @@ int msgr_conf_get(msgr_ctx *ctx, const char *key, char *buf, size_t len);
 /* Messenger ----------------------------------------------------------------------- */
 
 /**
+ * For `msgr_connect_with`: a new connection for this caller alone, whatever
+ * others there are to that peer.
+ */
+#define MSGR_CONNECT_ANONYMOUS 1
+/** For `msgr_connect_with`: dial also if the addresses are the messenger's own. */
+#define MSGR_CONNECT_NOT_LOCAL 2
+
+/**
  * Makes a messenger.
  *
  * `entity` is who it speaks for, "osd.0" or "client.admin"; `lname` is a name
@@ -314,6 +322,64 @@ int msgr_connect(msgr_messenger *messenger,
                  int peer_type,
                  const char *addrs,
                  msgr_conn **out);
+
+/**
+ * As `msgr_connect`, with `flags`: 0, or several of `MSGR_CONNECT_...` joined by
+ * `|`.
+ *
+ * Returns as `msgr_connect`; -EINVAL also for an unknown flag. Any thread, also
+ * in callbacks. Ceph: `Messenger::connect_to` with `anon` and
+ * `not_local_dest`.
+ */
+int msgr_connect_with(msgr_messenger *messenger,
+                      int peer_type,
+                      const char *addrs,
+                      uint32_t flags,
+                      msgr_conn **out);
+
+/**
+ * Closes every connection but the one to itself, at once and as
+ * `msgr_conn_mark_down` does, except that `handle_reset` tells of each.
+ *
+ * Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Messenger::mark_down_all`.
+ */
+int msgr_mark_down_all(msgr_messenger *messenger);
+
+/**
+ * The same for the connection to the peer with just these addresses, which are
+ * written as for `msgr_connect`; if there is none, nothing happens. Anonymous
+ * connections stay.
+ *
+ * Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Messenger::mark_down_addrs`.
+ */
+int msgr_mark_down_addrs(msgr_messenger *messenger, const char *addrs);
+
+/**
+ * Goes on as another incarnation, as a daemon does that its cluster took for
+ * dead: listens at other ports, adds 1000000 to the nonce, and closes every
+ * connection as `msgr_mark_down_all` does.
+ *
+ * The new ports are free ones of the range that `msgr_bind` searches, none of
+ * the `count` in `avoid_ports` and none that it had; `msgr_get_myaddrs` tells
+ * which. IPs that `msgr_set_addrs` said or that were learned stay. NULL is legal
+ * if `count` is 0.
+ *
+ * Returns 0; -EINVAL, also if it is not bound; -EADDRINUSE; -EDEADLK on a
+ * worker, that is, in a fast callback; -ESHUTDOWN. After a failure all is as it
+ * was. Any other thread. Ceph: `Messenger::rebind`.
+ */
+int msgr_rebind(msgr_messenger *messenger, const uint16_t *avoid_ports, size_t count);
+
+/**
+ * The same for a messenger that is not bound: another nonce, and the end of
+ * every connection.
+ *
+ * Returns 0; -EINVAL; -EALREADY if it is bound; -ESHUTDOWN. Any thread, also in
+ * callbacks. Ceph: `Messenger::client_reset`.
+ */
+int msgr_client_reset(msgr_messenger *messenger);
 
 /**
  * The connection of a messenger to itself. What is sent on it is dispatched
@@ -608,6 +674,24 @@ int msgr_send(msgr_conn *conn, msgr_msg *msg);
 int msgr_conn_mark_down(msgr_conn *conn);
 
 /**
+ * Lets the next fault end the connection with `handle_reset`, as that of a lossy
+ * one, whatever its policy was: it is not dialled again.
+ *
+ * Returns 0, also if it is closed already, or -EINVAL. Any thread, also in
+ * callbacks. Ceph: `Connection::mark_disposable`.
+ */
+int msgr_conn_mark_disposable(msgr_conn *conn);
+
+/**
+ * Payload bytes of sent messages that the library still keeps: not written yet
+ * or, on a lossless connection, not acknowledged by the peer. 0 for NULL.
+ *
+ * `msgr_send` has no limit; a program that wants one looks here before it
+ * sends. Any thread, also in callbacks.
+ */
+uint64_t msgr_conn_queued_bytes(const msgr_conn *conn);
+
+/**
  * Sends the peer a keepalive, ahead of queued messages; the peer's library
  * answers it. See `msgr_conn_last_keepalive_ack`.
  *
@@ -636,6 +720,12 @@ int msgr_conn_is_connected(const msgr_conn *conn);
 int msgr_conn_is_loopback(const msgr_conn *conn);
 
 /**
+ * 1 for a connection made with `MSGR_CONNECT_ANONYMOUS`, else 0; -EINVAL for
+ * NULL. Any thread, also in callbacks. Ceph: `Connection::is_anon`.
+ */
+int msgr_conn_is_anon(const msgr_conn *conn);
+
+/**
  * What the peer is (`MSGR_ENTITY_...`), 0 while that is not known; -EINVAL
  * for NULL. Any thread, also in callbacks. Ceph: `Connection::get_peer_type`.
  */
@@ -650,6 +740,19 @@ int msgr_conn_peer_type(const msgr_conn *conn);
  * callbacks.
  */
 int msgr_conn_peer_name(const msgr_conn *conn, char *buf, size_t len);
+
+/**
+ * The number in the peer's name, 3 of "osd.3"; -1 while it has none and for
+ * NULL. Any thread, also in callbacks. Ceph: `Connection::get_peer_id`.
+ */
+int64_t msgr_conn_peer_id(const msgr_conn *conn);
+
+/**
+ * The number that the authentication gave to the end that dialled; 0 before the
+ * handshake, if it gave none, and for NULL. Any thread, also in callbacks. Ceph:
+ * `Connection::get_peer_global_id`.
+ */
+uint64_t msgr_conn_peer_global_id(const msgr_conn *conn);
 
 /**
  * Writes the peer's addresses into `buf`, in the form `msgr_connect` takes.

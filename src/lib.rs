@@ -54,7 +54,9 @@ mod tests;
 mod types;
 
 pub use event::Origin;
-pub use messenger::{Connection, ConnectionRef, Context, Dispatcher, Error, Messenger, Result};
+pub use messenger::{
+    ConnectOptions, Connection, ConnectionRef, Context, Dispatcher, Error, Messenger, Result,
+};
 pub use types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,
     PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW, ParseAddrError, ParseNameError, Payload,

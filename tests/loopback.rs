@@ -7,6 +7,8 @@
 
 #[path = "loopback/endings.rs"]
 mod endings;
+#[path = "loopback/incarnations.rs"]
+mod incarnations;
 #[path = "loopback/injection.rs"]
 mod injection;
 mod support;

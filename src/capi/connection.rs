@@ -101,6 +101,37 @@ pub unsafe extern "C" fn msgr_conn_mark_down(conn: *mut msgr_conn) -> c_int {
     })
 }
 
+/// Lets the next fault end the connection with `handle_reset`, as that of a lossy
+/// one, whatever its policy was: it is not dialled again.
+///
+/// Returns 0, also if it is closed already, or -EINVAL. Any thread, also in
+/// callbacks. Ceph: `Connection::mark_disposable`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conn_mark_disposable(conn: *mut msgr_conn) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { handle::borrow(conn)? }.mark_disposable();
+        Ok(0)
+    })
+}
+
+/// Payload bytes of sent messages that the library still keeps: not written yet
+/// or, on a lossless connection, not acknowledged by the peer. 0 for NULL.
+///
+/// `msgr_send` has no limit; a program that wants one looks here before it
+/// sends. Any thread, also in callbacks.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conn_queued_bytes(conn: *const msgr_conn) -> u64 {
+    // SAFETY: the caller's promise is the callee's.
+    guard_or(0, || Ok(unsafe { handle::borrow(conn)? }.queued_bytes()))
+}
+
 /// Sends the peer a keepalive, ahead of queued messages; the peer's library
 /// answers it. See `msgr_conn_last_keepalive_ack`.
 ///
@@ -157,6 +188,17 @@ pub unsafe extern "C" fn msgr_conn_is_loopback(conn: *const msgr_conn) -> c_int 
     guard(|| Ok(unsafe { handle::borrow(conn)? }.is_loopback().into()))
 }
 
+/// 1 for a connection made with `MSGR_CONNECT_ANONYMOUS`, else 0; -EINVAL for
+/// NULL. Any thread, also in callbacks. Ceph: `Connection::is_anon`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conn_is_anon(conn: *const msgr_conn) -> c_int {
+    // SAFETY: the caller's promise is the callee's.
+    guard(|| Ok(unsafe { handle::borrow(conn)? }.is_anonymous().into()))
+}
+
 /// What the peer is (`MSGR_ENTITY_...`), 0 while that is not known; -EINVAL
 /// for NULL. Any thread, also in callbacks. Ceph: `Connection::get_peer_type`.
 ///
@@ -188,6 +230,29 @@ pub unsafe extern "C" fn msgr_conn_peer_name(
         let name = handle::borrow(conn)?.peer_name();
         handle::fill(buf, len, &name.to_string())
     })
+}
+
+/// The number in the peer's name, 3 of "osd.3"; -1 while it has none and for
+/// NULL. Any thread, also in callbacks. Ceph: `Connection::get_peer_id`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conn_peer_id(conn: *const msgr_conn) -> i64 {
+    // SAFETY: the caller's promise is the callee's.
+    guard_or(-1, || Ok(unsafe { handle::borrow(conn)? }.peer_name().num))
+}
+
+/// The number that the authentication gave to the end that dialled; 0 before the
+/// handshake, if it gave none, and for NULL. Any thread, also in callbacks. Ceph:
+/// `Connection::get_peer_global_id`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conn_peer_global_id(conn: *const msgr_conn) -> u64 {
+    // SAFETY: the caller's promise is the callee's.
+    guard_or(0, || Ok(unsafe { handle::borrow(conn)? }.peer_global_id()))
 }
 
 /// Writes the peer's addresses into `buf`, in the form `msgr_connect` takes.

@@ -6,7 +6,7 @@ use super::error::Refusal;
 use super::guard::{guard, guard_or};
 use super::handle::{self, msgr_conn, msgr_ctx, msgr_messenger};
 use super::policy::entity_type;
-use crate::{EntityAddrVec, Messenger};
+use crate::{ConnectOptions, EntityAddrVec, Messenger};
 
 /// Makes a messenger.
 ///
@@ -250,6 +250,130 @@ pub unsafe extern "C" fn msgr_connect(
             let addrs = addresses(handle::text(addrs)?)?;
             Ok(handle::borrow(messenger)?.connect(entity_type(peer_type)?, &addrs)?)
         })
+    })
+}
+
+/// For `msgr_connect_with`: a new connection for this caller alone, whatever
+/// others there are to that peer.
+pub const MSGR_CONNECT_ANONYMOUS: u32 = 1;
+/// For `msgr_connect_with`: dial also if the addresses are the messenger's own.
+pub const MSGR_CONNECT_NOT_LOCAL: u32 = 2;
+
+/// As `msgr_connect`, with `flags`: 0, or several of `MSGR_CONNECT_...` joined by
+/// `|`.
+///
+/// Returns as `msgr_connect`; -EINVAL also for an unknown flag. Any thread, also
+/// in callbacks. Ceph: `Messenger::connect_to` with `anon` and
+/// `not_local_dest`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_connect_with(
+    messenger: *mut msgr_messenger,
+    peer_type: c_int,
+    addrs: *const c_char,
+    flags: u32,
+    out: *mut *mut msgr_conn,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        handle::give(out, || {
+            if flags & !(MSGR_CONNECT_ANONYMOUS | MSGR_CONNECT_NOT_LOCAL) != 0 {
+                return Err(Refusal::of(libc::EINVAL, "a flag is unknown"));
+            }
+            let options = ConnectOptions {
+                anonymous: flags & MSGR_CONNECT_ANONYMOUS != 0,
+                not_local: flags & MSGR_CONNECT_NOT_LOCAL != 0,
+            };
+            let (kind, addrs) = (entity_type(peer_type)?, addresses(handle::text(addrs)?)?);
+            Ok(handle::borrow(messenger)?.connect_with(kind, &addrs, options)?)
+        })
+    })
+}
+
+/// Closes every connection but the one to itself, at once and as
+/// `msgr_conn_mark_down` does, except that `handle_reset` tells of each.
+///
+/// Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph:
+/// `Messenger::mark_down_all`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_mark_down_all(messenger: *mut msgr_messenger) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { handle::borrow(messenger)? }.mark_down_all();
+        Ok(0)
+    })
+}
+
+/// The same for the connection to the peer with just these addresses, which are
+/// written as for `msgr_connect`; if there is none, nothing happens. Anonymous
+/// connections stay.
+///
+/// Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph:
+/// `Messenger::mark_down_addrs`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_mark_down_addrs(
+    messenger: *mut msgr_messenger,
+    addrs: *const c_char,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        let addrs = addresses(handle::text(addrs)?)?;
+        handle::borrow(messenger)?.mark_down_addrs(&addrs);
+        Ok(0)
+    })
+}
+
+/// Goes on as another incarnation, as a daemon does that its cluster took for
+/// dead: listens at other ports, adds 1000000 to the nonce, and closes every
+/// connection as `msgr_mark_down_all` does.
+///
+/// The new ports are free ones of the range that `msgr_bind` searches, none of
+/// the `count` in `avoid_ports` and none that it had; `msgr_get_myaddrs` tells
+/// which. IPs that `msgr_set_addrs` said or that were learned stay. NULL is legal
+/// if `count` is 0.
+///
+/// Returns 0; -EINVAL, also if it is not bound; -EADDRINUSE; -EDEADLK on a
+/// worker, that is, in a fast callback; -ESHUTDOWN. After a failure all is as it
+/// was. Any other thread. Ceph: `Messenger::rebind`.
+///
+/// # Safety
+/// By the conventions; `avoid_ports` is NULL or readable for `count` numbers.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_rebind(
+    messenger: *mut msgr_messenger,
+    avoid_ports: *const u16,
+    count: usize,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        let avoid: Vec<u16> = handle::items(avoid_ports, count)?.to_vec();
+        handle::borrow(messenger)?.rebind(&avoid)?;
+        Ok(0)
+    })
+}
+
+/// The same for a messenger that is not bound: another nonce, and the end of
+/// every connection.
+///
+/// Returns 0; -EINVAL; -EALREADY if it is bound; -ESHUTDOWN. Any thread, also in
+/// callbacks. Ceph: `Messenger::client_reset`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_client_reset(messenger: *mut msgr_messenger) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { handle::borrow(messenger)? }.client_reset()?;
+        Ok(0)
     })
 }
 

@@ -2,11 +2,12 @@
 //! dispatch thread share of it.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use super::admission::{PolicyThrottles, Waiter};
 use super::bind;
-use super::connection::{Connection, ConnectionRef, Kind};
+use super::connection::{ConnectOptions, Connection, ConnectionRef, Kind};
 use super::dispatch_queue::{DispatchQueue, Item};
 use super::dispatcher::{self, Chain, DispatcherChain};
 use super::error::{Error, Result};
@@ -31,7 +32,7 @@ use crate::types::{
 /// [`Messenger`](super::Messenger), whose end is also the end of this.
 pub(crate) struct AsyncMessenger {
     name: AuthName,
-    nonce: u32,
+    nonce: AtomicU32,
     options: Options,
     injection: Arc<FaultInjection>,
     stack: Arc<NetworkStack<Shard>>,
@@ -48,6 +49,8 @@ pub(crate) struct AsyncMessenger {
     registry: Registry,
     seeds: Arc<Seeds>,
     loopback: Mutex<Option<ConnectionRef>>,
+    /// The addresses it is bound to, which may differ from those it tells.
+    bound_to: Mutex<EntityAddrVec>,
     /// Where its processors live: worker and key.
     processors: Mutex<Vec<(Worker<Shard>, u64)>>,
 }
@@ -68,7 +71,7 @@ impl AsyncMessenger {
         };
         Arc::new(Self {
             name,
-            nonce,
+            nonce: AtomicU32::new(nonce),
             dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
             throttle: Throttle::new(options.dispatch_throttle_bytes),
             policy_throttles: PolicyThrottles::new(),
@@ -83,6 +86,7 @@ impl AsyncMessenger {
             registry: Registry::default(),
             seeds,
             loopback: Mutex::default(),
+            bound_to: Mutex::default(),
             processors: Mutex::default(),
         })
     }
@@ -150,15 +154,14 @@ impl AsyncMessenger {
         }
     }
 
-    pub(crate) fn set_bound(&self, addrs: EntityAddrVec, processors: Vec<(Worker<Shard>, u64)>) {
+    pub(crate) fn set_myaddrs(&self, addrs: EntityAddrVec) {
         *self.myaddrs.write().unwrap_or_else(PoisonError::into_inner) = addrs;
-        *lock(&self.processors) = processors;
     }
 
     /// Replaces the addresses that peers are told.
     pub(crate) fn set_addrs(&self, addrs: &EntityAddrVec) -> Result<()> {
         let mut mine = self.myaddrs.write().unwrap_or_else(PoisonError::into_inner);
-        *mine = bind::advertised(addrs, &mine, self.nonce)?;
+        *mine = bind::advertised(addrs, &mine, self.nonce())?;
         Ok(())
     }
 
@@ -176,22 +179,35 @@ impl AsyncMessenger {
         self: &Arc<Self>,
         peer_type: EntityType,
         addrs: &EntityAddrVec,
+        options: ConnectOptions,
     ) -> Result<ConnectionRef> {
-        if self.is_me(addrs) {
+        if self.is_me(addrs) && !options.not_local {
             return Ok(self.loopback_connection());
         }
-        self.registry.get_or_make(addrs, || {
-            // Asked under the lock that shutdown takes to empty the registry: a
-            // connection is either refused here or found there.
-            self.lifecycle.check_started()?;
-            let worker = self.stack.least_loaded();
-            worker.acquire();
-            let con = Connection::new(self, worker, Kind::Dialled, peer_type, addrs.clone());
-            // Still under the lock: whoever finds it may send at once, and the
-            // worker drops messages of a connection it has not heard of.
-            worker.dispatch_event_external(External::Connect(Arc::clone(&con)));
-            Ok(con)
-        })
+        if options.anonymous {
+            return self.dial(Kind::Anonymous, peer_type, addrs);
+        }
+        // Under the registry's lock: whoever finds it there may send at once, and
+        // the worker drops messages of a connection it has not heard of.
+        self.registry
+            .get_or_make(addrs, || self.dial(Kind::Dialled, peer_type, addrs))
+    }
+
+    fn dial(
+        self: &Arc<Self>,
+        kind: Kind,
+        peer_type: EntityType,
+        addrs: &EntityAddrVec,
+    ) -> Result<ConnectionRef> {
+        // Shutdown begins before it empties the registry, under its lock, and
+        // before it tells the workers: either it is seen here, or the connection
+        // is found by it.
+        self.lifecycle.check_started()?;
+        let worker = self.stack.least_loaded();
+        worker.acquire();
+        let con = Connection::new(self, worker, kind, peer_type, addrs.clone());
+        worker.dispatch_event_external(External::Connect(Arc::clone(&con)));
+        Ok(con)
     }
 
     /// This messenger's connection to itself.
@@ -350,7 +366,19 @@ impl AsyncMessenger {
     }
 
     pub(crate) fn nonce(&self) -> u32 {
-        self.nonce
+        self.nonce.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_nonce(&self, nonce: u32) {
+        self.nonce.store(nonce, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bound_to(&self) -> &Mutex<EntityAddrVec> {
+        &self.bound_to
+    }
+
+    pub(crate) fn processors(&self) -> &Mutex<Vec<(Worker<Shard>, u64)>> {
+        &self.processors
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -422,6 +450,6 @@ impl AsyncMessenger {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -36,7 +36,7 @@ pub(crate) fn bind(
                 .0
                 .push(EntityAddr::msgr2(got, messenger.nonce())),
             Err(error) => {
-                bound.release();
+                release(&bound.processors);
                 return Err(error);
             }
         }
@@ -72,14 +72,12 @@ pub(crate) fn advertised(
     Ok(told)
 }
 
-impl Bound {
-    /// Closes the sockets again.
-    fn release(&self) {
-        for (worker, key) in &self.processors {
-            let key = *key;
-            // Stopped workers have closed them.
-            let _ = worker.submit_to(move |shard, _| shard.remove_processor(key));
-        }
+/// Closes sockets again.
+pub(crate) fn release(processors: &[(Worker<Shard>, u64)]) {
+    for (worker, key) in processors {
+        let key = *key;
+        // Stopped workers have closed them.
+        let _ = worker.submit_to(move |shard, _| shard.remove_processor(key));
     }
 }
 
@@ -104,7 +102,7 @@ fn bind_one(
 ) -> Result<SocketAddr> {
     let ports = &messenger.options().ports;
     if wanted.port() != 0 || ports.min == 0 {
-        return listen(messenger, wanted, bound)
+        return listen_elsewhere(messenger, wanted, avoid, bound)
             .map_err(|why| Error::io(format_args!("binding {wanted}"), &why));
     }
     for attempt in 0..ports.attempts {
@@ -143,6 +141,29 @@ fn search(
     Ok(None)
 }
 
+/// Listens where it was told to, or, for port 0, where the kernel says, though not
+/// at a port in `avoid`.
+fn listen_elsewhere(
+    messenger: &Arc<AsyncMessenger>,
+    wanted: SocketAddr,
+    avoid: &[u16],
+    bound: &mut Bound,
+) -> io::Result<SocketAddr> {
+    let mut rejected = Vec::new();
+    let got = loop {
+        let before = bound.processors.len();
+        match listen(messenger, wanted, bound) {
+            // Kept until the end, or the kernel might offer it again.
+            Ok(got) if wanted.port() == 0 && avoid.contains(&got.port()) => {
+                rejected.extend(bound.processors.split_off(before));
+            }
+            other => break other,
+        }
+    };
+    release(&rejected);
+    got
+}
+
 /// Listens at one address: on the first worker, or on each where every worker
 /// has its own listen table.
 fn listen(
@@ -171,11 +192,7 @@ fn listen(
             }
             Err(error) => {
                 let failed = bound.processors.split_off(bound.processors.len() - index);
-                Bound {
-                    addrs: EntityAddrVec::default(),
-                    processors: failed,
-                }
-                .release();
+                release(&failed);
                 return Err(error);
             }
         }

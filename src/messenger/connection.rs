@@ -40,11 +40,24 @@ pub struct Connection {
     priv_data: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
+/// How [`Messenger::connect_with`](crate::Messenger::connect_with) gets to a
+/// connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ConnectOptions {
+    /// A new connection, whatever others there are to that peer; and no other
+    /// call gets it. It ends by mark_down or a reset only.
+    pub anonymous: bool,
+    /// Dial also if the addresses are the messenger's own.
+    pub not_local: bool,
+}
+
 /// Where a connection comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// This end dialled.
     Dialled,
+    /// The same, for one caller alone.
+    Anonymous,
     /// The peer dialled.
     Accepted,
     /// To this messenger itself, without a socket.
@@ -56,6 +69,7 @@ struct PeerFacts {
     num: i64,
     addrs: EntityAddrVec,
     features: u64,
+    global_id: u64,
     last_keepalive_ack: WallTime,
 }
 
@@ -214,6 +228,12 @@ impl Connection {
         self.kind == Kind::Loopback
     }
 
+    /// True for a connection that was made by
+    /// [`Messenger::connect_anonymous`](crate::Messenger::connect_anonymous).
+    pub fn is_anonymous(&self) -> bool {
+        self.kind == Kind::Anonymous
+    }
+
     /// The peer's kind: as asked for when dialling, as the peer says otherwise.
     pub fn peer_type(&self) -> EntityType {
         EntityType(self.peer_type.load(Ordering::Acquire))
@@ -226,7 +246,17 @@ impl Connection {
 
     /// The peer's addresses.
     pub fn peer_addrs(&self) -> EntityAddrVec {
-        self.facts().addrs.clone()
+        match self.kind {
+            // Our own may change.
+            Kind::Loopback => self.messenger.myaddrs(),
+            _ => self.facts().addrs.clone(),
+        }
+    }
+
+    /// The number that the authentication gave the end that dialled; 0 until the
+    /// handshake is done, and if it gave none.
+    pub fn peer_global_id(&self) -> u64 {
+        self.facts().global_id
     }
 
     /// Feature bits that both ends have; 0 until the handshake is done.
@@ -274,6 +304,7 @@ impl Connection {
         facts.num = peer.name.num;
         facts.addrs = peer.addrs;
         facts.features = peer.features;
+        facts.global_id = peer.global_id;
         drop(facts);
         self.reopen()
     }
@@ -351,7 +382,7 @@ impl Connection {
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arrow = match self.kind {
-            Kind::Dialled => ">>",
+            Kind::Dialled | Kind::Anonymous => ">>",
             Kind::Accepted => "<<",
             Kind::Loopback => "==",
         };

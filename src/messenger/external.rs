@@ -35,6 +35,8 @@ pub(crate) enum External {
     /// What the connection waited for is taken on its behalf. The number tells
     /// for which wait.
     Admitted(ConnectionRef, u64, Grant),
+    /// All connections of that messenger were marked down.
+    MarkDownAll(Arc<AsyncMessenger>),
     /// The processor of that key may accept.
     Accept(u64),
     /// Drop everything of that messenger.

@@ -86,6 +86,13 @@ impl Lifecycle {
         }
     }
 
+    pub(crate) fn check_not_ending(&self) -> Result<()> {
+        match self.lock().phase {
+            Phase::Created | Phase::Started => Ok(()),
+            _ => Err(Error::shut_down()),
+        }
+    }
+
     pub(crate) fn check_started(&self) -> Result<()> {
         match self.lock().phase {
             Phase::Created => Err(Error::new(

@@ -425,6 +425,12 @@ impl Link {
         &self.con
     }
 
+    /// False for an accepted connection before it has a session: the application
+    /// has not heard of it.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.protocol.is_incoming()
+    }
+
     /// True when the connection has ended and the link shall be dropped.
     pub(crate) fn is_over(&self) -> bool {
         self.over

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::async_messenger::AsyncMessenger;
 use super::bind::bind;
-use super::connection::ConnectionRef;
+use super::connection::{ConnectOptions, ConnectionRef};
 use super::context::Context;
 use super::dispatch_queue::DispatchQueue;
 use super::dispatcher::Dispatcher;
@@ -124,17 +124,12 @@ impl Messenger {
     /// # Errors
     /// As [`Messenger::bind`].
     pub fn bind_avoiding(&self, addrs: &EntityAddrVec, avoid_ports: &[u16]) -> Result<()> {
-        if Worker::<Shard>::on_any_worker() {
-            return Err(Error::new(
-                libc::EDEADLK,
-                "bind would wait for the worker it is called on",
-            ));
-        }
+        refuse_on_worker("bind")?;
         self.inner.lifecycle().begin_bind()?;
         let bound = bind(&self.inner, addrs, avoid_ports)
             .inspect_err(|_| self.inner.lifecycle().unbind())?;
         self.inner.config();
-        self.inner.set_bound(bound.addrs, bound.processors);
+        self.inner.set_bound(bound);
         if !self.inner.dispatchers().snapshot().is_empty() {
             self.inner.start_accepting();
         }
@@ -225,6 +220,35 @@ impl Messenger {
     /// `ENOTCONN` before start, `ESHUTDOWN`, `EINVAL` for no entity type or an
     /// address that cannot be dialled, `EOPNOTSUPP` for v1 addresses only.
     pub fn connect(&self, peer_type: EntityType, addrs: &EntityAddrVec) -> Result<ConnectionRef> {
+        self.connect_with(peer_type, addrs, ConnectOptions::default())
+    }
+
+    /// A new connection to that peer, besides those there are (Ceph's `anon`).
+    ///
+    /// # Errors
+    /// As [`Messenger::connect`].
+    pub fn connect_anonymous(
+        &self,
+        peer_type: EntityType,
+        addrs: &EntityAddrVec,
+    ) -> Result<ConnectionRef> {
+        let options = ConnectOptions {
+            anonymous: true,
+            ..ConnectOptions::default()
+        };
+        self.connect_with(peer_type, addrs, options)
+    }
+
+    /// As [`Messenger::connect`], with all choices there are.
+    ///
+    /// # Errors
+    /// As [`Messenger::connect`].
+    pub fn connect_with(
+        &self,
+        peer_type: EntityType,
+        addrs: &EntityAddrVec,
+        options: ConnectOptions,
+    ) -> Result<ConnectionRef> {
         check_peer_type(peer_type)?;
         self.inner.lifecycle().check_started()?;
         let Some(target) = addrs.msgr2() else {
@@ -243,7 +267,44 @@ impl Messenger {
                 "{target} cannot be dialled: it needs an IP and a port"
             )));
         }
-        self.inner.connect(peer_type, addrs)
+        self.inner.connect(peer_type, addrs, options)
+    }
+
+    /// Ends every connection but the one to itself, as [`Connection::mark_down`]
+    /// does, but with a reset for each (Ceph's `mark_down_all`).
+    ///
+    /// [`Connection::mark_down`]: crate::Connection::mark_down
+    pub fn mark_down_all(&self) {
+        self.inner.mark_down_all();
+    }
+
+    /// Ends the connection to the peer with just these addresses, if there is one
+    /// that is not anonymous, with a reset (Ceph's `mark_down_addrs`).
+    pub fn mark_down_addrs(&self, addrs: &EntityAddrVec) {
+        self.inner.mark_down_addrs(addrs);
+    }
+
+    /// Goes on as another incarnation, for a daemon that its cluster took for
+    /// dead: listens at other ports than before and than `avoid_ports`, in the
+    /// range of [`Messenger::bind`], adds 1000000 to its nonce, and ends every
+    /// connection as [`Messenger::mark_down_all`] does (Ceph's `rebind`). IPs that
+    /// [`Messenger::set_addrs`] said or that were learned stay.
+    ///
+    /// # Errors
+    /// `EINVAL` if it is not bound, `EADDRINUSE`, `EDEADLK` on a worker,
+    /// `ESHUTDOWN`, or what the system says. Nothing has changed then.
+    pub fn rebind(&self, avoid_ports: &[u16]) -> Result<()> {
+        refuse_on_worker("rebind")?;
+        self.inner.rebind(avoid_ports)
+    }
+
+    /// The same for a messenger that is not bound: another nonce, and the end of
+    /// every connection (Ceph's `client_reset`).
+    ///
+    /// # Errors
+    /// `EALREADY` if it is bound, `ESHUTDOWN`.
+    pub fn client_reset(&self) -> Result<()> {
+        self.inner.client_reset()
     }
 
     /// The connection to itself: what is sent there is dispatched here, without
@@ -296,6 +357,14 @@ impl Drop for Messenger {
         }
         self.inner.dispatchers().clear();
     }
+}
+
+fn refuse_on_worker(call: &str) -> Result<()> {
+    if Worker::<Shard>::on_any_worker() {
+        let why = format!("{call} would wait for the worker it is called on");
+        return Err(Error::new(libc::EDEADLK, why));
+    }
+    Ok(())
 }
 
 fn check_peer_type(peer_type: EntityType) -> Result<()> {

@@ -17,6 +17,7 @@ mod dispatch_queue;
 mod dispatcher;
 mod error;
 mod external;
+mod incarnation;
 mod injection;
 mod lifecycle;
 mod link;
@@ -35,7 +36,7 @@ mod shard;
 mod simulated;
 mod throttle;
 
-pub use connection::{Connection, ConnectionRef};
+pub use connection::{ConnectOptions, Connection, ConnectionRef};
 pub use context::Context;
 pub use dispatcher::Dispatcher;
 pub use error::{Error, Result};

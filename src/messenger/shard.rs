@@ -61,8 +61,9 @@ impl Shard {
     }
 
     fn connect(&mut self, con: ConnectionRef, center: &mut EventCenter) {
-        if con.is_closed() {
-            // Marked down before it began.
+        if con.is_closed() || con.messenger().is_shut_down() {
+            // Marked down before it began, or behind the event of a shutdown.
+            con.close();
             return self.worker.release();
         }
         let id = con.id();
@@ -238,6 +239,23 @@ impl Shard {
         self.resolve(id, center);
     }
 
+    fn mark_down_all(&mut self, messenger: &Arc<AsyncMessenger>, center: &mut EventCenter) {
+        let theirs = self.links.iter().filter(|(_, link)| {
+            let con = link.con();
+            Arc::ptr_eq(con.messenger(), messenger)
+        });
+        let mut theirs: Vec<u64> = theirs.map(|(id, _)| *id).collect();
+        theirs.sort_unstable();
+        for id in theirs {
+            let is_known = self.links.get(&id).is_some_and(|link| link.is_known());
+            if is_known {
+                self.with_link(id, center, |link, _, _| link.end(true));
+            } else {
+                self.drop_unknown(id, center);
+            }
+        }
+    }
+
     fn shut_down(&mut self, messenger: &Arc<AsyncMessenger>, center: &mut EventCenter) {
         self.processors.retain(|key, processor| {
             let stays = !processor.belongs_to(messenger);
@@ -353,6 +371,7 @@ impl Handler for Shard {
                     processor.resume(center);
                 }
             }
+            External::MarkDownAll(messenger) => self.mark_down_all(&messenger, center),
             External::Shutdown(messenger) => self.shut_down(&messenger, center),
         }
     }

@@ -8,6 +8,7 @@ mod faults;
 mod handshake;
 mod layering;
 mod liveness;
+mod mark_down;
 pub mod pair;
 mod sessions;
 mod sim;

@@ -255,6 +255,11 @@ impl Protocol {
         matches!(self.state, State::Open(_))
     }
 
+    /// True for an acceptor whose dialler has no session yet.
+    pub const fn is_incoming(&self) -> bool {
+        self.incoming
+    }
+
     /// True once it is over for good.
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
