@@ -12,6 +12,7 @@ mod poller;
 mod rng;
 mod simulation;
 mod stream;
+mod tap;
 mod tests;
 mod trace;
 
@@ -19,6 +20,8 @@ pub use faults::{Death, Silence};
 pub use network::Weather;
 pub use rng::Rng;
 pub use simulation::{Process, Simulation};
+pub use stream::StreamId;
+pub use tap::{Passage, Tap};
 
 pub(super) use poller::{Endpoint, Poller};
 pub(super) use simulation::Turn;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::rng::Rng;
 use super::stream::{Owner, Phase, Segment, Stream, StreamId, What};
+use super::tap::Tap;
 use super::trace::Trace;
 use crate::event::PortSharing;
 use crate::event::registered::{Interest, Key, Readiness};
@@ -59,6 +60,7 @@ pub struct Network {
     /// Paths on which nothing gets through for now.
     pub(super) cut: BTreeSet<(IpAddr, IpAddr)>,
     trace: Trace,
+    pub(super) tap: Option<Box<dyn Tap>>,
     next_id: StreamId,
     next_port: u16,
     next_event: u64,
@@ -111,6 +113,7 @@ impl Network {
             events: BinaryHeap::new(),
             cut: BTreeSet::new(),
             trace: Trace::new(),
+            tap: None,
             next_id: 1,
             next_port: FIRST_PORT,
             next_event: 0,
@@ -209,6 +212,9 @@ impl Network {
             "key {key} is taken already"
         );
         self.watched.insert(id, (watcher, key, interest));
+        if let Some(tap) = &mut self.tap {
+            tap.watch(id, key);
+        }
         self.touch(id);
         Ok(())
     }
@@ -321,8 +327,9 @@ impl Network {
             .get_mut(&accepted)
             .expect("the backlog holds streams");
         stream.owner = Owner::Process;
-        let from = stream.remote;
+        let (from, peer) = (stream.remote, stream.peer);
         self.note("accept", &[id, accepted]);
+        self.tap_socket(accepted, peer);
         Ok((accepted, from))
     }
 
@@ -334,6 +341,7 @@ impl Network {
         self.streams.insert(id, stream);
         self.note("connect", &[id, u64::from(to.port())]);
         self.transmit(id, What::Syn);
+        self.tap_socket(id, None);
         Ok(id)
     }
 
@@ -357,12 +365,18 @@ impl Network {
         let stream = self.held(id)?;
         stream.take_error()?;
         let there = room.min(stream.received.len());
+        if stream.held.reads && stream.phase != Phase::Broken {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         if there == 0 {
             return match stream.ended || stream.phase == Phase::Broken {
                 true => Ok(0),
                 false => Err(io::ErrorKind::WouldBlock.into()),
             };
         }
+        let Some(there) = self.tap_read(id, there)? else {
+            return Ok(0);
+        };
         let taken = match self.rng.permille(self.weather.short_reads) {
             true => 1 + self.rng.index(there),
             false => there,
@@ -386,7 +400,10 @@ impl Network {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
-        let fits = wanted.min(sndbuf.saturating_sub(stream.in_flight));
+        let fits = match stream.held.writes {
+            true => 0,
+            false => wanted.min(sndbuf.saturating_sub(stream.in_flight)),
+        };
         if fits == 0 && wanted > 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -399,6 +416,7 @@ impl Network {
             let left = taken - bytes.len();
             bytes.extend_from_slice(&slice[..slice.len().min(left)]);
         }
+        let taken = self.tap_write(id, &mut bytes)?;
         let stream = self.held(id)?;
         if stream.finished {
             if self.peer_of(id).is_none() {
@@ -407,8 +425,8 @@ impl Network {
             }
             return Ok(taken);
         }
-        stream.in_flight += taken;
-        stream.sent += taken as u64;
+        stream.in_flight += bytes.len();
+        stream.sent += bytes.len() as u64;
         self.note("write", &[id, taken as u64]);
         if taken > 0 {
             self.transmit(id, What::Data(bytes, 0));
@@ -430,7 +448,9 @@ impl Network {
         // With unread bytes the other end would never know that they were lost.
         let unread = !stream.received.is_empty();
         match stream.phase {
-            Phase::Broken => drop(self.streams.remove(&id)),
+            Phase::Broken if stream.outgoing.is_empty() => drop(self.streams.remove(&id)),
+            // A severed end: what is under way still arrives.
+            Phase::Broken => stream.owner = Owner::Nobody,
             Phase::Connected if unread => self.abort(id),
             Phase::Connected => {
                 stream.owner = Owner::Nobody;
@@ -563,7 +583,7 @@ impl Network {
     fn deliver_first(&mut self, id: StreamId) -> bool {
         match (&self.streams[&id].outgoing[0].what, self.peer_of(id)) {
             (What::Syn, _) => return self.syn_arrives(id),
-            (What::Fin, None) => {}
+            (What::Fin | What::Reset, None) => {}
             // Nobody is there: the other end's kernel says so.
             (_, None) => {
                 let at = self.later();
@@ -584,6 +604,7 @@ impl Network {
                 self.transmit(peer, What::Established);
             }
             (What::Established, Some(peer)) => return self.established(id, peer),
+            (What::Reset, Some(peer)) => self.break_stream(peer, io::ErrorKind::ConnectionReset),
             (What::Fin, Some(peer)) => {
                 self.note("end", &[peer]);
                 let other = self.streams.get_mut(&peer).expect("filtered above");

@@ -31,11 +31,20 @@ pub(super) struct Stream {
     pub(super) scheduled: bool,
     /// What it sends gets lost for good, and nobody tells.
     pub(super) void: bool,
+    /// What a tap lets the process neither read nor write.
+    pub(super) held: Held,
     /// Nothing it sends arrives before.
     pub(super) stalled_until: Time,
     pub(super) received: VecDeque<u8>,
     /// The peer has nothing more to say.
     pub(super) ended: bool,
+}
+
+/// The directions in which nothing passes between a process and its socket.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Held {
+    pub(super) reads: bool,
+    pub(super) writes: bool,
 }
 
 /// Who holds an end.
@@ -68,6 +77,8 @@ pub(super) enum What {
     /// Bytes, and how many of them have arrived already.
     Data(Vec<u8>, usize),
     Fin,
+    /// The connection is broken.
+    Reset,
 }
 
 impl Stream {
@@ -96,6 +107,7 @@ impl Stream {
             finished: false,
             scheduled: false,
             void: false,
+            held: Held::default(),
             stalled_until: Time::ZERO,
             received: VecDeque::new(),
             ended: false,
@@ -117,13 +129,14 @@ impl Stream {
     }
 
     pub(super) fn is_readable(&self) -> bool {
-        self.phase == Phase::Broken || self.ended || !self.received.is_empty()
+        let there = self.ended || !self.received.is_empty();
+        self.phase == Phase::Broken || (there && !self.held.reads)
     }
 
     pub(super) fn is_writable(&self, sndbuf: usize) -> bool {
         match self.phase {
             Phase::Connecting => false,
-            Phase::Connected => self.in_flight < sndbuf,
+            Phase::Connected => self.in_flight < sndbuf && !self.held.writes,
             Phase::Broken => true,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::poller::{Endpoint, Poller};
-use super::{Death, Process, Silence, Simulation, Weather};
+use super::{Death, Passage, Process, Silence, Simulation, StreamId, Tap, Weather};
 use crate::event::{Interest, PortSharing, SocketOptions};
 
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
@@ -404,4 +404,91 @@ fn nothing_is_left_of_connections_that_both_ends_have_closed() {
     let network = world.simulation.network();
     assert_eq!(network.open_sockets(), 0);
     assert!(network.streams.is_empty());
+}
+
+/// Does what it reads.
+#[derive(Default)]
+struct Obedient {
+    has_held: bool,
+}
+
+impl Tap for Obedient {
+    fn dial(&mut self, _: StreamId, _: usize) -> Passage {
+        Passage::Pass(0)
+    }
+
+    fn accept(&mut self, _: StreamId, _: StreamId, _: usize) -> Passage {
+        Passage::Pass(0)
+    }
+
+    fn watch(&mut self, _: StreamId, _: u64) {}
+
+    fn write(&mut self, _: StreamId, bytes: &mut Vec<u8>) -> Passage {
+        match &bytes[..] {
+            b"hold" if !std::mem::replace(&mut self.has_held, true) => Passage::Hold,
+            b"break" => Passage::Break,
+            b"end" => Passage::End,
+            b"half" => {
+                bytes.truncate(2);
+                Passage::Pass(2)
+            }
+            all => Passage::Pass(all.len()),
+        }
+    }
+
+    fn read(&mut self, _: StreamId, there: usize) -> Passage {
+        Passage::Pass(there)
+    }
+}
+
+fn tapped_pair() -> (World, Endpoint, Endpoint) {
+    let world = world(Weather::FAIR);
+    let (client, server) = world.pair();
+    world
+        .simulation
+        .network()
+        .tap(Box::new(Obedient::default()));
+    (world, client, server)
+}
+
+#[test]
+fn what_a_tap_holds_passes_once_it_is_released() {
+    let (world, client, server) = tapped_pair();
+    assert_eq!(write(&client, b"half"), Ok(2));
+    assert_eq!(write(&client, b"hold"), Err(ErrorKind::WouldBlock));
+    assert_eq!(write(&client, b"more"), Err(ErrorKind::WouldBlock));
+    world.settle();
+    assert_eq!(read(&server), Ok(b"ha".to_vec()));
+    let ends = world.simulation.network().connected();
+    ends.iter()
+        .for_each(|end| world.simulation.network().release(*end));
+    assert_eq!(write(&client, b"hold"), Ok(4));
+    world.settle();
+    assert_eq!(read(&server), Ok(b"hold".to_vec()));
+}
+
+#[test]
+fn a_tap_ends_a_stream_behind_what_is_under_way() {
+    for (word, at_writer, at_reader) in [
+        (
+            "break",
+            ErrorKind::ConnectionReset,
+            Err(ErrorKind::ConnectionReset),
+        ),
+        ("end", ErrorKind::BrokenPipe, Ok(vec![])),
+    ] {
+        let (world, client, server) = tapped_pair();
+        assert_eq!(write(&client, b"first"), Ok(5));
+        assert_eq!(write(&client, word.as_bytes()), Err(at_writer));
+        drop(client);
+        let mut got = Err(ErrorKind::WouldBlock);
+        while got == Err(ErrorKind::WouldBlock) {
+            let next = world.simulation.next_event().unwrap();
+            world.simulation.advance(next);
+            got = read(&server);
+        }
+        assert_eq!(got, Ok(b"first".to_vec()));
+        world.settle();
+        assert_eq!(read(&server), at_reader);
+    }
 }
