@@ -237,12 +237,13 @@ fn run(messenger: &Arc<AsyncMessenger>) {
 
 fn deliver(messenger: &Arc<AsyncMessenger>, con: &ConnectionRef, item: Item) {
     let chain = messenger.dispatchers().snapshot();
-    // mark_down may have come while it waited, or just before it was queued.
-    let gone = con.is_closed();
+    // While it waited, or just before it was queued, the connection may have ended:
+    // then nobody gets its messages any more, but what happened to it is told in
+    // its order, and its reset behind it. Whoever marked it down hears nothing.
     match item {
         Item::Message(message) => {
             let cost = message.payload_len() as u64;
-            if !gone {
+            if !con.is_closed() {
                 if let Some(unhandled) = dispatcher::dispatch(&chain, con, message) {
                     log::warn!(
                         "{con}: no dispatcher took a message of type {}",
@@ -252,9 +253,8 @@ fn deliver(messenger: &Arc<AsyncMessenger>, con: &ConnectionRef, item: Item) {
             }
             messenger.put_throttle(cost);
         }
-        Item::Reset if con.is_marked_down() => {}
+        _ if con.is_marked_down() => {}
         Item::Reset => dispatcher::ask(&chain, "handle_reset", |to| to.handle_reset(con)),
-        _ if gone => {}
         Item::RemoteReset => dispatcher::tell(&chain, "handle_remote_reset", |to| {
             to.handle_remote_reset(con);
         }),
