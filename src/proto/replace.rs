@@ -114,10 +114,13 @@ fn meet_ident(
     let stale = existing.peer_global_seq > global_seq;
     let has_session = existing.client_cookie != 0 && existing.server_cookie != 0;
     let other_session = has_session && existing.client_cookie != client_cookie;
-    // A client that was restarted under its old address counts its attempts from
-    // the start. Towards a peer that dials us while we dial it, though, an old
-    // attempt with another cookie is just the one that lost the race.
-    let restarted = other_session && existing.server && !existing.lossy;
+    // A client that was restarted under its old address may count its attempts from
+    // the start. Its old link ended with it, though: beside one that is open, an old
+    // attempt is a leftover of the process that is still there, which has given it
+    // up. Towards a peer that dials us while we dial it, it is just the one that
+    // lost the race.
+    let link_is_gone = existing.phase != Phase::Open;
+    let restarted = other_session && link_is_gone && existing.server && !existing.lossy;
     if stale && !restarted {
         return Verdict::Stale;
     }
@@ -242,6 +245,7 @@ mod tests {
             resetcheck: true,
             ..PEER
         };
+        let server_at = |phase| Existing { phase, ..server };
         let reuse = Existing {
             resetcheck: true,
             ..PEER
@@ -264,8 +268,10 @@ mod tests {
             (reuse, ident(9, 21), [lose; 2]),
             (server, ident(9, 21), [lose; 2]),
             // A client under its old address and nonce counts from 1 again.
-            (server, ident(9, 1), [lose; 2]),
-            (server, ident(7, 1), [Stale; 2]),
+            (server_at(Standby), ident(9, 1), [lose; 2]),
+            (server_at(Standby), ident(7, 1), [Stale; 2]),
+            // One that has given up an attempt, which comes after its next one.
+            (server_at(Open), ident(9, 1), [Stale; 2]),
             // Our answer got lost.
             (PEER, ident(7, 21), [keep; 2]),
             (with(Dialling), ident(7, 21), [keep; 2]),
