@@ -431,6 +431,11 @@ impl Link {
         !self.protocol.is_incoming()
     }
 
+    #[cfg(test)]
+    pub(crate) fn state_name(&self) -> &'static str {
+        self.protocol.state_name()
+    }
+
     /// True when the connection has ended and the link shall be dropped.
     pub(crate) fn is_over(&self) -> bool {
         self.over

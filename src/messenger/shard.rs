@@ -60,6 +60,12 @@ impl Shard {
         ]
     }
 
+    /// What the connection with that id is doing.
+    #[cfg(test)]
+    pub(crate) fn state_of(&self, id: u64) -> Option<&'static str> {
+        self.links.get(&id).map(|link| link.state_name())
+    }
+
     fn connect(&mut self, con: ConnectionRef, center: &mut EventCenter) {
         if con.is_closed() || con.messenger().is_shut_down() {
             // Marked down before it began, or behind the event of a shutdown.

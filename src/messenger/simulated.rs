@@ -2,6 +2,8 @@
 
 use super::dispatch_queue::DispatchQueue;
 use super::messenger::Messenger;
+use super::shard::Shard;
+use crate::event::Worker;
 use crate::types::EntityType;
 
 impl Messenger {
@@ -18,6 +20,14 @@ impl Messenger {
     /// Connections that stand in the registry though they have ended.
     pub(crate) fn closed_but_registered(&self) -> usize {
         self.inner().registry().closed()
+    }
+
+    /// What its connection with that id is doing; nothing if it has ended.
+    pub(crate) fn state_of(&self, id: u64) -> Option<&'static str> {
+        let workers = self.inner().stack().workers().iter();
+        let of_shard =
+            |worker: &Worker<Shard>| worker.submit_to(move |shard, _| shard.state_of(id));
+        workers.filter_map(|worker| of_shard(worker).ok()?).next()
     }
 
     /// What it still holds of connections and messages, each thing by its name.

@@ -9,6 +9,7 @@ mod handshake;
 mod layering;
 mod liveness;
 mod mark_down;
+mod matrix;
 pub mod pair;
 mod sessions;
 mod sim;

@@ -1,0 +1,206 @@
+//! What the tables range over.
+
+use super::breakpoint::{Action, Role, Side, Spot};
+use super::case::{Kind, Order, PROBE, Pair, Setting};
+use super::tale::{State, Tale, accepted};
+use super::wire::{Bit, Point, Revision};
+use crate::Policy;
+
+/// Every pair of policies that daemons use.
+pub const PAIRS: [Pair; 7] = [
+    Pair {
+        name: "lossy client and stateless server",
+        policies: [Policy::lossy_client(), Policy::stateless_server()],
+        kind: Kind::Lossy,
+    },
+    Pair {
+        name: "lossy client and registered stateless server",
+        policies: [
+            Policy::lossy_client(),
+            Policy::stateless_registered_server(),
+        ],
+        kind: Kind::Lossy,
+    },
+    // The acceptor decides what the connection is.
+    Pair {
+        name: "lossless client and stateless server",
+        policies: [Policy::lossless_client(), Policy::stateless_server()],
+        kind: Kind::Lossy,
+    },
+    Pair {
+        name: "lossless client and registered stateless server",
+        policies: [
+            Policy::lossless_client(),
+            Policy::stateless_registered_server(),
+        ],
+        kind: Kind::Lossy,
+    },
+    Pair {
+        name: "lossless client and stateful server",
+        policies: [Policy::lossless_client(), Policy::stateful_server()],
+        kind: Kind::Client,
+    },
+    Pair {
+        name: "lossless peers",
+        policies: [Policy::lossless_peer(), Policy::lossless_peer()],
+        kind: Kind::Peer,
+    },
+    Pair {
+        name: "lossless peers with reuse",
+        policies: [Policy::lossless_peer_reuse(), Policy::lossless_peer_reuse()],
+        kind: Kind::Peer,
+    },
+];
+
+/// Those that keep sessions.
+pub fn lossless() -> Vec<Pair> {
+    let lossless = PAIRS.iter().filter(|pair| pair.kind != Kind::Lossy);
+    lossless.copied().collect()
+}
+
+/// Those of which both ends dial.
+pub fn peers() -> Vec<Pair> {
+    let peers = PAIRS.iter().filter(|pair| pair.kind == Kind::Peer);
+    peers.copied().collect()
+}
+
+/// The way of a link from the dial to where a session is asked for, and who takes
+/// each step.
+pub const DIAL: [(Role, Point); 12] = [
+    (Role::Dialler, Point::SOCKET_CONNECTING),
+    (Role::Acceptor, Point::SOCKET_ACCEPTED),
+    (Role::Dialler, Point::BANNER),
+    (Role::Acceptor, Point::BANNER),
+    (Role::Dialler, Point::BANNER_PAYLOAD),
+    (Role::Acceptor, Point::BANNER_PAYLOAD),
+    (Role::Dialler, Point::HELLO),
+    (Role::Acceptor, Point::HELLO),
+    (Role::Dialler, Point::AUTH_REQUEST),
+    (Role::Acceptor, Point::AUTH_DONE),
+    (Role::Acceptor, Point::AUTH_SIGNATURE),
+    (Role::Dialler, Point::AUTH_SIGNATURE),
+];
+
+/// A new session is asked for, and granted.
+pub const IDENT: [(Role, Point); 2] = [
+    (Role::Dialler, Point::CLIENT_IDENT),
+    (Role::Acceptor, Point::SERVER_IDENT),
+];
+
+/// A session is asked for again, and goes on.
+pub const RESUME: [(Role, Point); 2] = [
+    (Role::Dialler, Point::SESSION_RECONNECT),
+    (Role::Acceptor, Point::SESSION_RECONNECT_OK),
+];
+
+/// Each of these steps as its taker sees it and, if it is more than that, as the
+/// other end does.
+pub fn spots(steps: &[(Role, Point)]) -> Vec<Spot> {
+    let mut spots = Vec::new();
+    for (writer, point) in steps.iter().copied() {
+        spots.push(Spot::write(writer, point));
+        if !is_socket(point) {
+            spots.push(Spot::read(writer.other(), point));
+        }
+    }
+    spots
+}
+
+/// What can be done there.
+pub fn actions(spot: Spot) -> Vec<Action> {
+    let mut actions = vec![Action::Fault, Action::Block, Action::Stall];
+    if !is_socket(spot.point) {
+        actions.push(Action::Truncate);
+        actions.push(Action::Flip(match (spot.point, spot.side) {
+            (Point::BANNER_PAYLOAD, Side::Write) => Bit::Revision,
+            (Point::BANNER_PAYLOAD, Side::Read) => Bit::Unknown,
+            (_, Side::Write) => Bit::Head,
+            (_, Side::Read) => Bit::Body,
+        }));
+    }
+    actions
+}
+
+/// What it comes to, whatever exactly was done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Harm {
+    /// It never left its writer, whose link is lost or stuck with it.
+    Unsent,
+    /// It was sent, and the reader's link is lost or stuck before it.
+    Spoilt,
+}
+
+/// What that action comes to there. Nothing: all goes on as if it had not been.
+pub fn harm(spot: Spot, action: Action) -> Option<Harm> {
+    match (action, spot.side) {
+        (Action::Block | Action::Forge(..), _) | (Action::Flip(Bit::Unknown), _) => None,
+        (Action::Flip(_), _) | (_, Side::Read) => Some(Harm::Spoilt),
+        (Action::Fault | Action::Stall | Action::Truncate, Side::Write) => Some(Harm::Unsent),
+    }
+}
+
+/// Where and what can be done to links that go through these steps.
+pub fn harms(steps: &[&[(Role, Point)]]) -> Vec<(Spot, Action)> {
+    let spots = spots(&steps.concat());
+    let all = |spot: Spot| actions(spot).into_iter().map(move |action| (spot, action));
+    spots.into_iter().flat_map(all).collect()
+}
+
+/// Did the dialler of a link send its request, CLIENT_IDENT or SESSION_RECONNECT,
+/// before harm was done there? It does not wait for an answer to its signature.
+pub fn has_asked(spot: Spot, harm: Harm) -> bool {
+    match spot.point {
+        Point::CLIENT_IDENT | Point::SESSION_RECONNECT => true,
+        Point::AUTH_SIGNATURE => spot.writer() == Role::Dialler && harm == Harm::Spoilt,
+        _ => false,
+    }
+}
+
+/// Did the acceptor see that request?
+pub fn was_asked(spot: Spot, harm: Harm) -> bool {
+    has_asked(spot, harm) && spot.point != Point::AUTH_SIGNATURE && harm == Harm::Spoilt
+}
+
+/// Every setting with these pairs and numbers of messages. Where only one end
+/// dials, it is nobody's business whose address sorts first; and how many workers
+/// there are is not that of the wire.
+pub fn settings(pairs: &[Pair], said: &[(u64, u64)]) -> Vec<Setting> {
+    use Order::{AcceptorFirst, DiallerFirst};
+    let mut settings = Vec::new();
+    for pair in pairs.iter().copied() {
+        let orders = match pair.kind {
+            Kind::Peer => &[DiallerFirst, AcceptorFirst][..],
+            Kind::Lossy | Kind::Client => &[DiallerFirst],
+        };
+        for order in orders.iter().copied() {
+            for said in said.iter().copied() {
+                for (revision, workers) in [
+                    (Revision::Msgr21, 1),
+                    (Revision::Msgr21, 3),
+                    (Revision::Msgr20, 1),
+                ] {
+                    settings.push(Setting {
+                        pair,
+                        revision,
+                        order,
+                        workers,
+                        said,
+                    });
+                }
+            }
+        }
+    }
+    settings
+}
+
+/// Whatever was said arrives, and so does the probe behind it.
+pub fn everything_arrives((first, second): (u64, u64)) -> [Vec<u64>; 2] {
+    [second, first].map(|said| (1..=said).chain([PROBE]).collect())
+}
+
+/// A lossy connection that was accepted and then lost.
+pub const LOST_AFTER_ACCEPT: Tale = accepted(1, 1, 0, 1).now(State::Closed).reset(1, 0);
+
+fn is_socket(point: Point) -> bool {
+    matches!(point, Point::SOCKET_CONNECTING | Point::SOCKET_ACCEPTED)
+}

@@ -1,0 +1,199 @@
+//! The bytes of a link as an onlooker cuts them: banner, banner payload, frames.
+//! Written from the wire format alone, without the code that is tested.
+
+/// The wire forms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Revision {
+    Msgr20,
+    Msgr21,
+}
+
+/// What an attempt to connect consists of, in the words of the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(
+    non_camel_case_types,
+    clippy::upper_case_acronyms,
+    reason = "as on the wire"
+)]
+pub enum Point {
+    SOCKET_CONNECTING,
+    SOCKET_ACCEPTED,
+    BANNER,
+    BANNER_PAYLOAD,
+    HELLO,
+    AUTH_REQUEST,
+    AUTH_DONE,
+    AUTH_SIGNATURE,
+    CLIENT_IDENT,
+    SERVER_IDENT,
+    IDENT_MISSING_FEATURES,
+    SESSION_RECONNECT,
+    SESSION_RESET,
+    SESSION_RETRY,
+    SESSION_RETRY_GLOBAL,
+    SESSION_RECONNECT_OK,
+    WAIT,
+    MESSAGE,
+    KEEPALIVE2,
+    KEEPALIVE2_ACK,
+    ACK,
+}
+
+/// A bit to be flipped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bit {
+    /// In the preamble of a frame, or in what every banner begins with.
+    Head,
+    /// In the last segment of a frame, or in the length of a banner's payload.
+    Body,
+    /// Of a banner's payload: does its sender speak msgr2.1?
+    Revision,
+    /// Of a banner's payload: has its sender something that nobody knows?
+    Unknown,
+    /// Of a banner's payload: does its sender insist on that?
+    Insists,
+}
+
+/// A number in a request, counted from the end of the payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Number {
+    Features,
+    ClientCookie,
+    GlobalSeq,
+    ConnectSeq,
+}
+
+const BANNER_LEN: usize = 10;
+const PREAMBLE_LEN: usize = 32;
+
+/// Where in its bytes one end of a link is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Stage {
+    #[default]
+    Banner,
+    Payload(usize),
+    Frames,
+}
+
+/// What stands at the front of `bytes`, how long it is, and the stage behind it.
+/// A messenger writes nothing in pieces as long as it has little to write.
+pub fn cut(bytes: &[u8], stage: Stage, revision: Revision) -> (Point, usize, Stage) {
+    let (point, len, next) = match stage {
+        Stage::Banner => {
+            let payload = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+            (Point::BANNER, BANNER_LEN, Stage::Payload(payload))
+        }
+        Stage::Payload(len) => (Point::BANNER_PAYLOAD, len, Stage::Frames),
+        Stage::Frames => (tag(bytes[0]), frame_len(bytes, revision), Stage::Frames),
+    };
+    assert!(bytes.len() >= len, "{point:?} is written in pieces");
+    (point, len, next)
+}
+
+/// Says in a banner's payload that its sender speaks that revision and no other.
+pub fn set_revision(payload: &mut [u8], revision: Revision) {
+    payload[0] = match revision {
+        Revision::Msgr20 => payload[0] & !1,
+        Revision::Msgr21 => payload[0] | 1,
+    };
+}
+
+/// Flips one bit of what was cut.
+pub fn flip(bytes: &mut [u8], point: Point, bit: Bit) {
+    let at = match (point, bit) {
+        (Point::BANNER, Bit::Head) => 3,
+        (Point::BANNER, _) => 8,
+        (_, Bit::Revision) => 0,
+        (_, Bit::Unknown) => 1,
+        (_, Bit::Insists) => 9,
+        (_, Bit::Head) => 4,
+        (_, Bit::Body) => match segments(bytes) {
+            [0, 0, 0, 0] => 4,
+            lens => PREAMBLE_LEN + lens.iter().sum::<usize>() - 1,
+        },
+    };
+    bytes[at] ^= 1;
+}
+
+/// A number of a request.
+pub fn number(frame: &[u8], number: Number) -> u64 {
+    let at = place(frame, number);
+    frame[at..at + 8]
+        .iter()
+        .rev()
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+/// Replaces a number of a request and sees to it that nobody notices.
+pub fn forge(bytes: &mut [u8], number: Number, value: u64, revision: Revision) {
+    let end = PREAMBLE_LEN + segments(bytes)[0];
+    let place = place(bytes, number);
+    bytes[place..place + 8].copy_from_slice(&value.to_le_bytes());
+    let crc = crc32c(&bytes[PREAMBLE_LEN..end]);
+    // Between the segment and its crc, msgr2.0 has a byte of flags.
+    let at = end + usize::from(revision == Revision::Msgr20);
+    bytes[at..at + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn place(frame: &[u8], number: Number) -> usize {
+    let from_end = match number {
+        Number::Features => 32,
+        Number::ClientCookie => 40,
+        Number::GlobalSeq => 24,
+        Number::ConnectSeq => 16,
+    };
+    PREAMBLE_LEN + segments(frame)[0] - from_end
+}
+
+fn tag(code: u8) -> Point {
+    use Point::*;
+    match code {
+        1 => HELLO,
+        2 => AUTH_REQUEST,
+        6 => AUTH_DONE,
+        7 => AUTH_SIGNATURE,
+        8 => CLIENT_IDENT,
+        9 => SERVER_IDENT,
+        10 => IDENT_MISSING_FEATURES,
+        11 => SESSION_RECONNECT,
+        12 => SESSION_RESET,
+        13 => SESSION_RETRY,
+        14 => SESSION_RETRY_GLOBAL,
+        15 => SESSION_RECONNECT_OK,
+        16 => WAIT,
+        17 => MESSAGE,
+        18 => KEEPALIVE2,
+        19 => KEEPALIVE2_ACK,
+        20 => ACK,
+        other => panic!("nobody should send a frame with tag {other}"),
+    }
+}
+
+fn segments(frame: &[u8]) -> [usize; 4] {
+    let len = |index: usize| {
+        let at = 2 + 6 * index;
+        let len = [frame[at], frame[at + 1], frame[at + 2], frame[at + 3]];
+        u32::from_le_bytes(len) as usize
+    };
+    [len(0), len(1), len(2), len(3)]
+}
+
+fn frame_len(frame: &[u8], revision: Revision) -> usize {
+    let lens = segments(frame);
+    let crcs = match (revision, frame[1]) {
+        (Revision::Msgr20, _) => 17,
+        (Revision::Msgr21, 1) if lens[0] == 0 => 0,
+        (Revision::Msgr21, 1) => 4,
+        (Revision::Msgr21, _) => 4 + 13,
+    };
+    PREAMBLE_LEN + lens.iter().sum::<usize>() + crcs
+}
+
+/// CRC-32C as segments have it: the register begins with ones and is taken as it is.
+fn crc32c(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(u32::MAX, |register, byte| {
+        (0..8).fold(register ^ u32::from(*byte), |register, _| {
+            (register >> 1) ^ (0x82f6_3b78 * (register & 1))
+        })
+    })
+}
