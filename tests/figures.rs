@@ -23,6 +23,8 @@ mod shutdown;
 mod support;
 
 use std::alloc::System;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -73,16 +75,51 @@ impl Times {
     }
 }
 
-/// Measures, prints, and holds what half and 99 of 100 took against bounds. A
-/// machine that has something else to do makes times longer, never shorter:
-/// one good run of three is enough.
+/// Times that two threads need for a bare TCP connection and one byte each way.
+fn bare_times() -> Times {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut times = Times::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..BARE_ROUNDS {
+                let (mut peer, _) = listener.accept().unwrap();
+                let mut byte = [0];
+                peer.read_exact(&mut byte).unwrap();
+                peer.write_all(&byte).unwrap();
+            }
+        });
+        for _ in 0..BARE_ROUNDS {
+            let begin = Instant::now();
+            let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            socket.write_all(b"x").unwrap();
+            socket.read_exact(&mut [0]).unwrap();
+            times.since(begin);
+        }
+    });
+    times
+}
+
+const BARE_ROUNDS: u64 = 1000;
+
+/// Measures, prints, and holds what half and 99 of 100 took against bounds.
+///
+/// A machine that has something else to do makes times longer, never shorter:
+/// one good run of three is enough. And where a thread often waits for its turn
+/// no bound of milliseconds can hold: a handshake has four round trips or more,
+/// so what a bare connection takes then is allowed as often.
 #[track_caller]
 fn expect_times(what: &str, half: Duration, most: Duration, mut measure: impl FnMut() -> Times) {
     for _ in 0..3 {
         let mut times = measure();
         times.print(what);
-        if times.percentile(50) <= half && times.percentile(99) <= most {
+        let (p50, p99) = (times.percentile(50), times.percentile(99));
+        if p50 <= half && p99 <= most {
             return;
+        }
+        let mut bare = bare_times();
+        bare.print("a bare TCP connection and one byte each way, for comparison");
+        if p50 <= half + 4 * bare.percentile(50) && p99 <= most + 4 * bare.percentile(99) {
+            return println!("{what}: too slow, and so is this machine");
         }
     }
     panic!("{what}: too slow");
