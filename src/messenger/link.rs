@@ -204,7 +204,7 @@ impl Link {
         };
         match entry.granted(grant, &self.con, wait) {
             Ok(hold) => {
-                self.protocol.handle_admitted(hold);
+                self.protocol.handle_admitted(hold, center.now());
                 self.resume(scratch, center);
             }
             Err(entry) => self.entry = Some(Box::new(entry)),

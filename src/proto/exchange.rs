@@ -31,6 +31,8 @@ pub struct Exchange {
     last_progress: Time,
     /// The last write left bytes over.
     backlog: bool,
+    /// When the socket last took bytes that it had no room for before.
+    last_taken: Time,
     /// When a keepalive went out because nothing came.
     probed: Option<Time>,
 }
@@ -46,6 +48,7 @@ impl Exchange {
             last_received: now,
             last_progress: now,
             backlog: false,
+            last_taken: now,
             probed: None,
         }
     }
@@ -126,10 +129,21 @@ impl Exchange {
     pub fn handle_sent(&mut self, left: bool, now: Time) {
         self.last_active = now;
         // Bytes that just vanish into the kernel's buffer prove nothing.
+        if self.backlog {
+            self.last_taken = now;
+        }
         if self.backlog || self.lossy {
             self.last_progress = now;
         }
         self.backlog = left;
+    }
+
+    /// What the peer has sent is read again, after this end had no room for it.
+    /// Its silence meanwhile was ours.
+    pub fn read_again(&mut self, now: Time) {
+        self.last_received = now;
+        self.last_progress = now;
+        self.probed = None;
     }
 
     /// A fault from now on ends the connection.
@@ -147,41 +161,70 @@ impl Exchange {
     pub fn poll_timeout(
         &self,
         config: &ProtocolConfig,
+        reader: &FrameReader,
         writer: &FrameWriter,
         session: &Session,
     ) -> Time {
-        let mut due = self.last_active + config.idle_timeout;
-        let gives = !writer.is_empty() || session.awaits_ack();
-        if gives && !config.progress_timeout.is_zero() {
-            due = due.min(self.last_progress + config.progress_timeout);
-        }
-        if !config.keepalive_interval.is_zero() {
-            due = due.min(match self.probed {
-                Some(at) => at + config.keepalive_timeout,
-                None => self.last_received + config.keepalive_interval,
-            });
-        }
-        due
+        self.next_due(config, reader, writer, session).0
     }
 
     /// What the passing of so much time means. No fault: send a keepalive.
-    pub fn handle_timeout(&mut self, config: &ProtocolConfig, now: Time) -> Option<Fault> {
-        if now >= self.last_active + config.idle_timeout {
-            return Some(Fault::IdleTimeout);
+    pub fn handle_timeout(
+        &mut self,
+        config: &ProtocolConfig,
+        reader: &FrameReader,
+        writer: &FrameWriter,
+        session: &Session,
+        now: Time,
+    ) -> Option<Fault> {
+        let (_, fault) = self.next_due(config, reader, writer, session);
+        if fault.is_none() {
+            self.probed = Some(now);
         }
-        if !config.keepalive_interval.is_zero() {
-            match self.probed {
-                Some(at) if now >= at + config.keepalive_timeout => {
-                    return Some(Fault::KeepaliveTimeout);
-                }
-                None if now >= self.last_received + config.keepalive_interval => {
-                    self.probed = Some(now);
-                    return None;
-                }
-                _ => {}
+        fault
+    }
+
+    /// What is due next; no fault stands for a keepalive.
+    fn next_due(
+        &self,
+        config: &ProtocolConfig,
+        reader: &FrameReader,
+        writer: &FrameWriter,
+        session: &Session,
+    ) -> (Time, Option<Fault>) {
+        let mut next = (
+            self.last_active + config.idle_timeout,
+            Some(Fault::IdleTimeout),
+        );
+        let mut sooner = |at: Time, fault: Option<Fault>| {
+            if at < next.0 {
+                next = (at, fault);
+            }
+        };
+        // Acks and answers may lie behind a message that there is no room for.
+        let reads = !reader.is_waiting();
+        if !config.progress_timeout.is_zero() {
+            if !writer.is_empty() || (reads && session.awaits_ack()) {
+                let at = self.last_progress + config.progress_timeout;
+                sooner(at, Some(Fault::NoProgress));
+            }
+            // It may hold budget that others wait for.
+            if reader.is_within_frame() {
+                let at = self.last_received + config.progress_timeout;
+                sooner(at, Some(Fault::HalfFrame));
             }
         }
-        Some(Fault::NoProgress)
+        if reads && !config.keepalive_interval.is_zero() {
+            match self.probed {
+                // It goes out, and comes in, behind what is under way.
+                Some(at) => {
+                    let at = at.max(self.last_taken) + config.keepalive_timeout;
+                    sooner(at, Some(Fault::KeepaliveTimeout));
+                }
+                None => sooner(self.last_received + config.keepalive_interval, None),
+            }
+        }
+        next
     }
 
     #[inline]

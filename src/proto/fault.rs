@@ -30,6 +30,8 @@ pub enum Fault {
     IdleTimeout,
     /// Open, and for long the peer has taken nothing of what is sent.
     NoProgress,
+    /// Open, and for long the rest of a frame has not come.
+    HalfFrame,
     /// Open, and no answer came to a keepalive.
     KeepaliveTimeout,
     /// The peer's vector has no msgr2 address to dial.
@@ -128,6 +130,7 @@ impl fmt::Display for Fault {
             Self::ReadyTimeout => f.write_str("not open in time"),
             Self::IdleTimeout => f.write_str("no byte came or went for too long"),
             Self::NoProgress => f.write_str("peer takes nothing for too long"),
+            Self::HalfFrame => f.write_str("peer stopped within a frame"),
             Self::KeepaliveTimeout => f.write_str("no answer to a keepalive"),
             Self::NothingToDial => f.write_str("peer has no msgr2 address"),
             Self::SpeaksV1 => f.write_str("peer speaks msgr v1"),

@@ -50,6 +50,69 @@ fn a_peer_that_answers_keepalives_is_kept() {
     );
 }
 
+/// Lets time pass up to that moment.
+fn pass(end: &mut End, now: Time) {
+    while end.protocol.poll_timeout().is_some_and(|due| due <= now) {
+        end.time_out();
+    }
+}
+
+#[test]
+fn a_keepalive_behind_a_large_message_is_waited_for_while_the_peer_takes_that() {
+    let mut pair = Pair::lossless(probing);
+    pair.send(message(1, 40_000, 0, 0));
+    let pipes = Pipes {
+        write: 1000,
+        ..SMOOTH
+    };
+    let half = |n| Time::ZERO + seconds(n) / 2;
+    for n in 0..20 {
+        let now = half(n);
+        pass(&mut pair.dialler, now);
+        assert_eq!(pair.dialler.transmit(&pipes, now).len(), 1000);
+    }
+    assert!(pair.dialler.protocol.is_open(), "{}", pair.dialler.story());
+    assert_eq!(pair.dialler.time_out(), half(19) + seconds(1));
+    assert_eq!(faults(&pair.dialler), "no answer to a keepalive");
+}
+
+#[test]
+fn a_peer_that_there_is_no_room_to_listen_to_is_not_blamed_for_silence() {
+    let mut pair = Pair::lossless(|config| {
+        probing(config);
+        config.progress_timeout = seconds(5);
+    });
+    pair.dialler.refuse = true;
+    pair.acceptor().protocol.send(message(1, 100, 0, 0).into());
+    let bytes = pair.acceptor().transmit_all(Time::ZERO);
+    pair.dialler.receive(&bytes, Time::ZERO);
+    pair.send(message(2, 100, 0, 0));
+    pair.dialler.transmit_all(Time::ZERO);
+    let later = Time::ZERO + seconds(20);
+    pass(&mut pair.dialler, later);
+    assert!(pair.dialler.protocol.is_open(), "{}", pair.dialler.story());
+    assert!(pair.dialler.admit_refused(later));
+    assert_eq!(pair.dialler.time_out(), later + seconds(2));
+    assert_eq!(pair.dialler.time_out(), later + seconds(3));
+    assert_eq!(faults(&pair.dialler), "no answer to a keepalive");
+}
+
+#[test]
+fn a_peer_that_stops_within_a_message_does_not_keep_the_budget_for_it() {
+    let mut pair = Pair::lossless(|config| config.progress_timeout = seconds(5));
+    pair.acceptor()
+        .protocol
+        .send(message(1, 40_000, 0, 0).into());
+    let bytes = pair.acceptor().transmit_all(Time::ZERO);
+    for (second, piece) in (1..4).zip(bytes.chunks(1000)) {
+        pair.dialler.receive(piece, Time::ZERO + seconds(second));
+    }
+    assert_eq!(pair.dialler.balance, 40_000);
+    assert_eq!(pair.dialler.time_out(), Time::ZERO + seconds(8));
+    assert_eq!(faults(&pair.dialler), "peer stopped within a frame");
+    assert_eq!(pair.dialler.balance, 0);
+}
+
 /// Sends a message that the peer never gets, and lets the peer go on talking.
 #[test]
 fn a_path_that_passes_small_packets_only_is_noticed_however_much_the_peer_says() {

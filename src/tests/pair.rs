@@ -289,7 +289,8 @@ impl End {
         }
     }
 
-    fn admit_refused(&mut self, now: Time) -> bool {
+    /// Has room now for the payload it refused; false if there is none.
+    pub fn admit_refused(&mut self, now: Time) -> bool {
         if !self.protocol.is_waiting_for_admission() {
             self.refused = None;
         }
@@ -297,7 +298,7 @@ impl End {
             return false;
         };
         self.balance += payload;
-        self.protocol.handle_admitted(Hold::NONE);
+        self.protocol.handle_admitted(Hold::NONE, now);
         self.receive(&[], now);
         true
     }

@@ -168,6 +168,11 @@ impl FrameReader {
         self.waiting
     }
 
+    /// True while the rest of a frame is missing, and may come.
+    pub const fn is_within_frame(&self) -> bool {
+        self.pending.is_some() && !self.waiting
+    }
+
     /// The frame's budget went to a message, which holds what this returns.
     #[inline]
     pub fn spend(&mut self) -> Hold {

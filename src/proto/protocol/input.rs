@@ -75,8 +75,11 @@ impl Protocol {
     /// The payload that was refused before is paid for now, and its message
     /// shall hold that. Present the kept bytes again. Not to be called unless
     /// [`Self::is_waiting_for_admission`].
-    pub fn handle_admitted(&mut self, hold: Hold) {
+    pub fn handle_admitted(&mut self, hold: Hold, now: Time) {
         self.reader.handle_admitted(hold);
+        if let State::Open(exchange) = &mut self.state {
+            exchange.read_again(now);
+        }
     }
 
     /// The socket is gone, or could not be had.
@@ -103,7 +106,13 @@ impl Protocol {
         }
         let fault = match &mut self.state {
             State::Backoff(_) => return self.dial(now, events),
-            State::Open(exchange) => exchange.handle_timeout(&self.config, now),
+            State::Open(exchange) => exchange.handle_timeout(
+                &self.config,
+                &self.reader,
+                &self.writer,
+                &self.session,
+                now,
+            ),
             _ => Some(Fault::ReadyTimeout),
         };
         match fault {

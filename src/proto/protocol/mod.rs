@@ -208,7 +208,7 @@ impl Protocol {
             State::Handshake(attempt) => Some(attempt.deadline),
             State::Asking(asking) => Some(asking.deadline),
             State::Open(exchange) => {
-                Some(exchange.poll_timeout(&self.config, &self.writer, &self.session))
+                Some(exchange.poll_timeout(&self.config, &self.reader, &self.writer, &self.session))
             }
             State::Backoff(until) => Some(*until),
         }
