@@ -193,8 +193,8 @@ impl Connection {
             .dispatch_event_external(External::MarkDown(self.id));
     }
 
-    /// From now on a fault ends the connection with a reset, as that of a lossy
-    /// one, whatever its policy was (Ceph's `mark_disposable`).
+    /// From now on the loss of an open link ends the connection with a reset, as
+    /// that of a lossy one, whatever its policy is (Ceph's `mark_disposable`).
     pub fn mark_disposable(&self) {
         if self.kind != Kind::Loopback && !self.is_closed() {
             self.worker

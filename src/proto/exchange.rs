@@ -146,12 +146,6 @@ impl Exchange {
         self.probed = None;
     }
 
-    /// A fault from now on ends the connection.
-    pub fn turn_lossy(&mut self) {
-        self.lossy = true;
-        self.owes_ack = false;
-    }
-
     /// True if a frame other than a message is due.
     pub const fn owes_frame(&self) -> bool {
         self.owes_ack || self.owed_answer.is_some()

@@ -2,9 +2,11 @@
 //! and what an end says to show that it lives.
 
 use crate::proto::{Event, ProtocolConfig};
-use crate::types::Time;
+use crate::types::{Policy, Time};
 
-use super::pair::{End, Pair, Pipes, SMOOTH, client_config, message, seconds, server_config};
+use super::pair::{
+    End, Pair, Pipes, SMOOTH, client_config, config, message, seconds, server_config,
+};
 
 const KEEPALIVE2: u8 = 18;
 const ACK: u8 = 20;
@@ -207,6 +209,36 @@ fn a_message_that_came_before_is_acknowledged_again() {
     acceptor.receive(&bytes, Time::ZERO);
     assert_eq!(acceptor.transmit_all(Time::ZERO)[0], ACK);
     assert_eq!((acceptor.messages().count(), acceptor.balance), (1, 0));
+}
+
+#[test]
+fn a_disposable_connection_goes_on_acknowledging_while_its_link_lasts() {
+    let mut pair = Pair::lossless(|config| config.progress_timeout = seconds(5));
+    pair.send(message(1, 10, 0, 0));
+    let bytes = pair.dialler.transmit_all(Time::ZERO);
+    pair.dialler.protocol.mark_disposable();
+    // The peer acknowledges by a message, and nothing else.
+    let acceptor = pair.acceptor();
+    acceptor.receive(&bytes, Time::ZERO);
+    acceptor.protocol.send(message(2, 10, 0, 0).into());
+    while pair.step() {}
+    let idle = Some(Time::ZERO + seconds(900));
+    assert_eq!(pair.dialler.protocol.poll_timeout(), idle);
+    assert_eq!(pair.acceptor().protocol.poll_timeout(), idle);
+}
+
+#[test]
+fn a_disposable_connection_stays_one_whatever_the_acceptor_grants() {
+    let mut pair = Pair::new(
+        config("client.admin", Policy::lossless_client()),
+        config("osd.3", Policy::stateful_server()),
+    );
+    pair.dialler.protocol.mark_disposable();
+    pair.start();
+    pair.drive();
+    assert!(pair.dialler.protocol.is_open());
+    pair.cut();
+    assert!(pair.dialler.was_reset());
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl Protocol {
 
     fn as_existing(&self) -> Existing {
         Existing {
-            lossy: self.policy.lossy,
+            lossy: self.ends_with_its_link(),
             server: self.policy.server,
             resetcheck: self.policy.resetcheck,
             phase: match self.state {

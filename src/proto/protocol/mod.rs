@@ -51,6 +51,8 @@ pub struct Protocol {
     policy: Policy,
     /// Accepted, and not granted a session yet: nobody above knows of it.
     incoming: bool,
+    /// See [`Self::mark_disposable`].
+    disposable: bool,
     state: State,
     session: Session,
     /// A keepalive is to go out before the next message.
@@ -156,12 +158,10 @@ impl Protocol {
         self.close();
     }
 
-    /// From now on a fault ends the connection, whatever its policy was.
+    /// From now on the loss of an open link ends the connection, whatever its
+    /// policy is. Until then the two ends go on as they have agreed.
     pub fn mark_disposable(&mut self) {
-        self.policy.lossy = true;
-        if let State::Open(exchange) = &mut self.state {
-            exchange.turn_lossy();
-        }
+        self.disposable = true;
     }
 
     /// Lets the connection stage its bytes in a buffer of the caller's, unless
@@ -292,6 +292,7 @@ impl Protocol {
             peer: EntityAddrVec::default(),
             policy,
             incoming: false,
+            disposable: false,
             state: State::Idle,
             session: Session::default(),
             keepalive: false,
@@ -315,6 +316,11 @@ impl Protocol {
             budget: Budget::default(),
             deadline,
         });
+    }
+
+    /// Does the loss of an open link end it?
+    const fn ends_with_its_link(&self) -> bool {
+        self.policy.lossy || self.disposable
     }
 
     /// The handshake is done.

@@ -47,7 +47,7 @@ impl Protocol {
         if self.incoming {
             self.close();
             events.push(Event::Closed { reset: false });
-        } else if fault.is_final() || (was_open && self.policy.lossy) {
+        } else if fault.is_final() || (was_open && self.ends_with_its_link()) {
             self.close();
             events.push(Event::Closed { reset: true });
         } else if self.rests(fault) {
@@ -66,7 +66,7 @@ impl Protocol {
     /// Without a link, does this end wait for the peer or for something to say?
     fn rests(&self, fault: Fault) -> bool {
         let idle = !self.session.has_queued() && !self.keepalive && fault != Fault::Wait;
-        !self.policy.lossy
+        !self.ends_with_its_link()
             && (self.policy.server || self.target().is_none() || (self.policy.standby && idle))
     }
 
