@@ -350,7 +350,10 @@ impl AsyncMessenger {
         if !self.lifecycle.wait_for_shutdown() {
             return;
         }
-        for worker in self.stack.workers() {
+        // Twice: what a worker handed to another just before its own end may have
+        // come after the first round there.
+        let workers = self.stack.workers();
+        for worker in workers.iter().chain(workers) {
             // External events keep their order, so this one comes after
             // Shutdown. A worker that has stopped has dropped everything.
             let _ = worker.submit_to(|_, _| ());
