@@ -443,8 +443,8 @@ int msgr_dispatch_queue_len(msgr_messenger *messenger);
 /**
  * Either end dials, whoever has something to send; one session between the
  * two, also when both dial at once. The promise is that of the lossless
- * client, but what was queued for a peer that has restarted stays queued and
- * goes to its new incarnation, and nobody is told.
+ * client, but when a peer that has restarted is the first to dial, what was
+ * queued for it goes to its new incarnation, and nobody is told.
  */
 #define MSGR_POLICY_LOSSLESS_PEER 6
 /**

@@ -40,8 +40,8 @@ pub const MSGR_POLICY_STATELESS_SERVER: c_int = 4;
 pub const MSGR_POLICY_STATELESS_REGISTERED_SERVER: c_int = 5;
 /// Either end dials, whoever has something to send; one session between the
 /// two, also when both dial at once. The promise is that of the lossless
-/// client, but what was queued for a peer that has restarted stays queued and
-/// goes to its new incarnation, and nobody is told.
+/// client, but when a peer that has restarted is the first to dial, what was
+/// queued for it goes to its new incarnation, and nobody is told.
 pub const MSGR_POLICY_LOSSLESS_PEER: c_int = 6;
 /// The same, but a restart of the peer loses what was queued, and
 /// handle_remote_reset tells of it.
