@@ -61,10 +61,15 @@ impl FaultInjection {
     #[inline]
     pub(crate) fn settings(&self) -> Option<Settings> {
         // Whoever sees the flag late is a moment late with a fault.
-        if !self.on.load(Ordering::Relaxed) {
-            return None;
+        match self.on.load(Ordering::Relaxed) {
+            true => Some(self.asked()),
+            false => None,
         }
-        Some(*self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[cold]
+    fn asked(&self) -> Settings {
+        *self.settings.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does a message to that peer vanish?
