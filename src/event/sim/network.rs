@@ -400,10 +400,12 @@ impl Network {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
-        let fits = match stream.held.writes {
-            true => 0,
-            false => wanted.min(sndbuf.saturating_sub(stream.in_flight)),
+        let room = match (stream.held.writes, stream.finished) {
+            (true, _) => 0,
+            (false, true) => sndbuf,
+            (false, false) => sndbuf.saturating_sub(stream.in_flight),
         };
+        let fits = wanted.min(room);
         if fits == 0 && wanted > 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -423,6 +425,7 @@ impl Network {
                 let at = self.later();
                 self.schedule(at, Happening::Reset(id));
             }
+            self.note("write into nothing", &[id, taken as u64]);
             return Ok(taken);
         }
         stream.in_flight += bytes.len();

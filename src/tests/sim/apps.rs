@@ -371,6 +371,11 @@ impl Apps {
         }
     }
 
+    /// Is that a former life, as is known here already? Nonces grow.
+    fn is_former(&self, life: Life, peer: Peer) -> bool {
+        peer.nonce < self.lives()[life].map[peer.node]
+    }
+
     fn messenger(&self, life: Life) -> Option<Arc<Messenger>> {
         self.lives()[life].messenger.upgrade()
     }
@@ -447,6 +452,9 @@ impl App {
         self.apps.model().called(now, self.con(con), peer, call);
         match call {
             Call::Reset => self.apps.forget(self.life, con),
+            Call::Connect | Call::Accept if self.apps.is_former(self.life, peer) => {
+                self.apps.mark_down(self.life, con);
+            }
             Call::Connect | Call::Accept => self.apps.know(self.life, con),
             _ => {}
         }
@@ -466,8 +474,14 @@ impl App {
         let front = message.front.contiguous() == &tid.to_le_bytes()[..];
         let data = message.data.contiguous();
         let whole = apps.pattern[offset(tid)..].starts_with(data);
+        // One that is held back on purpose, or waits in a queue, may come later.
+        let is_up = con.is_connected() || !is_fast || apps.plan.delays();
         let mut model = apps.model();
         model.delivers(now, self.con(con), peer, tid, lane, len);
+        if !is_up {
+            let what = format!("message {tid} comes by a connection that is not up");
+            model.violations.push(what);
+        }
         if !front || !whole {
             model
                 .violations

@@ -71,7 +71,7 @@ impl Chaos {
     }
 
     /// Something bad.
-    pub fn strike(&mut self, plan: &Plan, cluster: &Cluster) -> Wanted {
+    pub fn strike(&mut self, plan: &Plan, cluster: &mut Cluster) -> Wanted {
         match self.rng.below(100) {
             0..20 => self.reset(cluster),
             20..35 => self.begin_storm(cluster),
@@ -80,7 +80,8 @@ impl Chaos {
             50..58 => self.stall(cluster),
             58..64 => self.flip(plan, cluster),
             64..78 => self.cut(plan, cluster),
-            78..87 => self.pause(cluster),
+            78..83 => self.pause(cluster),
+            83..87 => self.distract(cluster),
             87..90 => self.starve(cluster),
             _ if plan.amnesia => {
                 self.injected += 1;
@@ -97,7 +98,10 @@ impl Chaos {
     }
 
     /// Takes everything back.
-    pub fn end(&mut self, cluster: &Cluster) {
+    pub fn end(&mut self, cluster: &mut Cluster) {
+        for node in cluster.nodes.iter_mut().flatten() {
+            node.distracted_until = Time::ZERO;
+        }
         self.cuts.clear();
         self.storm.clear();
         cluster.simulation.resume();
@@ -202,6 +206,17 @@ impl Chaos {
             self.injected += 1;
             let until = cluster.simulation.now() + self.some_time();
             cluster.simulation.pause(*self.rng.pick(&workers), until);
+        }
+    }
+
+    /// Lets a dispatch thread be slow.
+    fn distract(&mut self, cluster: &mut Cluster) {
+        let until = cluster.simulation.now() + self.some_time();
+        let mut living: Vec<_> = cluster.nodes.iter_mut().flatten().collect();
+        if !living.is_empty() {
+            self.injected += 1;
+            let chosen = self.rng.index(living.len());
+            living[chosen].distracted_until = until;
         }
     }
 

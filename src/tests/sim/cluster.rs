@@ -16,6 +16,8 @@ pub struct Node {
     pub process: Process,
     pub context: Arc<Context>,
     pub messenger: Arc<Messenger>,
+    /// Its dispatch thread does something else until then.
+    pub distracted_until: Time,
 }
 
 /// Everything of one run.
@@ -58,6 +60,7 @@ impl Cluster {
             process,
             context,
             messenger,
+            distracted_until: Time::ZERO,
         }));
         self.nodes.len() - 1
     }
@@ -78,7 +81,8 @@ impl Cluster {
     pub fn step(&mut self, until: Time) -> bool {
         self.simulation.runnable(&mut self.runnable);
         let workers = self.runnable.len();
-        let pumpable = |node: &&Node| node.messenger.is_pumpable();
+        let now = self.simulation.now();
+        let pumpable = |node: &&Node| node.distracted_until <= now && node.messenger.is_pumpable();
         let all = workers + self.living().filter(pumpable).count();
         if all > 0 {
             self.steps += 1;
@@ -99,7 +103,10 @@ impl Cluster {
             return true;
         }
         self.steps_at_once = 0;
-        match self.simulation.next_event() {
+        let distracted = self.living().filter(|node| node.messenger.is_pumpable());
+        let distracted = distracted.map(|node| node.distracted_until);
+        let next = self.simulation.next_event().into_iter().chain(distracted);
+        match next.min() {
             Some(next) if next <= until => self.simulation.advance(next),
             _ => return false,
         }

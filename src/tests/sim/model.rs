@@ -7,7 +7,7 @@
 //! Where an end forgets the session by its own doing, by a restart or a
 //! `mark_down`, that end has been told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::Time;
 
@@ -61,6 +61,9 @@ struct Facts {
     marked_down: Option<Time>,
     reset: Option<Time>,
     remote_reset: Option<Time>,
+    /// What a peer has sent that was gone then is not to be delivered any more.
+    lost_before: Option<Time>,
+    last_fast_up: Time,
     /// The last message of each lane of each connection at the other end.
     last: BTreeMap<(Con, Lane), u64>,
 }
@@ -89,6 +92,9 @@ pub struct Model {
     /// When the first node last forgot what it shared with the second, or was
     /// told that it is gone.
     forgot: BTreeMap<(usize, usize), Time>,
+    /// The first node may forget what it shares with the second, and be told so
+    /// only later.
+    may_forget: BTreeSet<(usize, usize)>,
     /// Messages delivered.
     pub delivered: u64,
     /// Calls made.
@@ -176,6 +182,8 @@ impl Model {
     pub fn disposable(&mut self, con: Con, peer: Peer) {
         self.know(con, peer);
         self.cons.get_mut(&con).expect("known by now").disposable = true;
+        let from = self.lives[con.0].node;
+        self.may_forget.insert((from, peer.node));
     }
 
     /// An application is told something of a connection.
@@ -184,11 +192,14 @@ impl Model {
         self.know(con, peer);
         self.check_callable(con, &format!("{call:?}"));
         let from = self.lives[con.0].node;
-        let forgotten = self.forgot.contains_key(&(peer.node, from));
+        let forgotten = self.has_forgotten(peer.node, from);
         let facts = self.cons.get_mut(&con).expect("known by now");
         let mut wrong = None;
         match call {
-            Call::FastConnect | Call::FastAccept => facts.fast_ups += 1,
+            Call::FastConnect | Call::FastAccept => {
+                facts.fast_ups += 1;
+                facts.last_fast_up = now;
+            }
             Call::Connect | Call::Accept => {
                 facts.ups += 1;
                 if facts.ups > facts.fast_ups {
@@ -210,6 +221,13 @@ impl Model {
                     wrong = Some("the peer has forgotten nothing");
                 }
                 facts.remote_reset = Some(now);
+                // The dispatch thread may lag behind: it tells of links in the
+                // order in which they came, so it is known which link it is at.
+                facts.lost_before = match facts.fast_ups.saturating_sub(facts.ups) {
+                    0 => Some(now),
+                    1 => Some(facts.last_fast_up),
+                    _ => facts.lost_before,
+                };
                 self.forgot.insert((from, peer.node), now);
             }
             Call::Refused => {}
@@ -256,14 +274,14 @@ impl Model {
             wrong.push("it is not what was sent");
         }
         if facts
-            .remote_reset
-            .is_some_and(|told| gone.is_some_and(|gone| gone < told))
+            .lost_before
+            .is_some_and(|lost| gone.is_some_and(|gone| gone < lost))
         {
             wrong.push("it is of a session that was told to be lost");
         }
         if again {
             wrong.push("it was delivered before");
-        } else if elsewhere && (lossy || !self.forgot.contains_key(&(here, sender))) {
+        } else if elsewhere && (lossy || !self.has_forgotten(here, sender)) {
             wrong.push("it was delivered before on another connection");
         }
         if before.is_some_and(|before| before > tid) {
@@ -362,6 +380,12 @@ impl Model {
 
     // ---- inner workings
 
+    /// Can what the first node shared with the second be forgotten there?
+    fn has_forgotten(&self, node: usize, about: usize) -> bool {
+        let pair = (node, about);
+        self.forgot.contains_key(&pair) || self.may_forget.contains(&pair)
+    }
+
     fn know(&mut self, con: Con, peer: Peer) {
         let facts = self.cons.entry(con).or_insert(Facts {
             peer: peer.node,
@@ -374,6 +398,8 @@ impl Model {
             marked_down: None,
             reset: None,
             remote_reset: None,
+            lost_before: None,
+            last_fast_up: Time::ZERO,
             last: BTreeMap::new(),
         });
         if (facts.peer, facts.nonce) != (peer.node, peer.nonce) {

@@ -63,6 +63,12 @@ impl Plan {
             _ => (Policy::lossless_client(), Policy::stateful_server()),
         };
         let voids = rng.permille(300);
+        // A lossy end that only listens hears of a dead link by keepalives alone.
+        // A lossless one gets no acks, or is dialled anew.
+        let keepalives = match voids && pact.0.lossy {
+            true => true,
+            false => rng.permille(300),
+        };
         Self {
             servers,
             clients,
@@ -71,7 +77,7 @@ impl Plan {
             amnesia: rng.permille(500),
             voids,
             weather: weather(rng),
-            options: options(rng, voids),
+            options: options(rng, keepalives),
             injection: injection(rng),
             throttle: *rng.pick(&[(0, 0), (0, 0), (0, 2), (5_000, 0), (20_000, 10)]),
             workers: 1 + rng.below(3),
@@ -99,6 +105,12 @@ impl Plan {
         !self.options.contains(&off)
     }
 
+    /// Do messengers hold messages back on purpose?
+    pub fn delays(&self) -> bool {
+        let mut keys = self.injection.iter().map(|(key, _)| key);
+        keys.any(|key| *key == "ms_inject_delay_probability")
+    }
+
     pub fn is_client(&self, node: usize) -> bool {
         node >= self.servers
     }
@@ -120,13 +132,9 @@ fn weather(rng: &mut Rng) -> Weather {
 }
 
 /// Times that are short enough for a run of seconds.
-fn options(rng: &mut Rng, voids: bool) -> Config {
+fn options(rng: &mut Rng, keepalives: bool) -> Config {
     let budget = *rng.pick(&["100M", "100M", "70000", "3000"]);
-    // Who rests on a dead link hears of it by keepalives alone.
-    let keepalive = match voids || rng.permille(200) {
-        true => "1.5",
-        false => "0",
-    };
+    let keepalive = if keepalives { "1.5" } else { "0" };
     vec![
         ("ms_initial_backoff", "0.05".to_owned()),
         ("ms_max_backoff", "1".to_owned()),

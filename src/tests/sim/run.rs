@@ -128,7 +128,7 @@ impl Run {
     /// No more faults. The time from which on nothing may be lost, and how many
     /// steps were taken once all was quiet.
     fn settle(&mut self) -> (Time, u64) {
-        self.chaos.end(&self.cluster);
+        self.chaos.end(&mut self.cluster);
         self.catch_up(Time::from_nanos(u64::MAX));
         self.apps.sober_up();
         for node in self.cluster.living() {
@@ -291,7 +291,7 @@ impl Run {
     }
 
     fn strike(&mut self) {
-        let wanted = self.chaos.strike(&self.apps.plan, &self.cluster);
+        let wanted = self.chaos.strike(&self.apps.plan, &mut self.cluster);
         let node = match wanted {
             Wanted::Nothing => return,
             Wanted::Kill(node, death) => {
