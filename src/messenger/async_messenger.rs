@@ -134,11 +134,12 @@ impl AsyncMessenger {
     /// Where to count connection attempts from. A peer takes one whose number is
     /// below that of an earlier one for a leftover and does not answer it, so a
     /// process that comes back under its old address and nonce must count on. It
-    /// does not know from where, but it knows the seconds since 1970, which are
-    /// more than anybody attempts. Ceph keeps the number in 32 bits.
+    /// does not know from where, but it knows the microseconds since 1970, which
+    /// are more than anybody attempts, however soon it comes back.
     fn first_global_seq(&self) -> Arc<GlobalSeq> {
         let now = self.stack.least_loaded().wall();
-        Arc::new(GlobalSeq::above(now.sec.into()))
+        let micros = u64::from(now.sec) * 1_000_000 + u64::from(now.nsec) / 1_000;
+        Arc::new(GlobalSeq::above(micros))
     }
 
     /// Starts the dispatch thread, once.

@@ -14,6 +14,7 @@ mod echo;
 mod model;
 mod mutations;
 mod plan;
+mod restart;
 mod run;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
