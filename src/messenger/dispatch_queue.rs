@@ -109,7 +109,9 @@ impl DispatchQueue {
     /// Adds a message of that connection.
     pub(crate) fn enqueue(&self, con: &ConnectionRef, message: Box<Message>) {
         let cost = message.payload_len() as u64;
-        self.push(message.priority, cost, con, Item::Message(message));
+        // The field is wider than what it may say.
+        let priority = message.priority.min(PRIO_HIGHEST);
+        self.push(priority, cost, con, Item::Message(message));
     }
 
     /// Adds an event, ahead of all messages.
@@ -261,5 +263,70 @@ fn deliver(messenger: &Arc<AsyncMessenger>, con: &ConnectionRef, item: Item) {
         Item::Connect => dispatcher::tell(&chain, "handle_connect", |to| to.handle_connect(con)),
         Item::Accept => dispatcher::tell(&chain, "handle_accept", |to| to.handle_accept(con)),
         Item::Refused => dispatcher::ask(&chain, "handle_refused", |to| to.handle_refused(con)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::sim::{Simulation, Weather};
+    use crate::messenger::connection::Kind;
+    use crate::types::EntityType;
+    use crate::{Context, Dispatcher, Messenger};
+
+    #[derive(Default)]
+    struct Diary(Mutex<Vec<&'static str>>);
+
+    impl Diary {
+        fn note(&self, what: &'static str) {
+            self.0.lock().unwrap().push(what);
+        }
+    }
+
+    impl Dispatcher for Diary {
+        fn dispatch(&self, _: &ConnectionRef, _: Box<Message>) -> Result<(), Box<Message>> {
+            self.note("message");
+            Ok(())
+        }
+
+        fn handle_accept(&self, _: &ConnectionRef) {
+            self.note("accept");
+        }
+    }
+
+    /// What is told of a connection for which `fill` fills the queue.
+    fn told(fill: impl FnOnce(&DispatchQueue, &ConnectionRef)) -> Vec<&'static str> {
+        let simulation = Simulation::new(1, Weather::FAIR);
+        let process = simulation.spawn([10, 0, 0, 1].into());
+        let context = Context::simulated(&process, 1);
+        let messenger = Messenger::create(&context, "osd.0", "test", 1).unwrap();
+        let diary = Arc::new(Diary::default());
+        messenger.add_dispatcher_head(diary.clone()).unwrap();
+        let inner = messenger.inner();
+        let worker = &inner.stack().workers()[0];
+        let kind = EntityType::CLIENT;
+        let con = Connection::new(inner, worker, Kind::Accepted, kind, inner.myaddrs());
+        fill(inner.dispatch_queue(), &con);
+        while messenger.is_pumpable() {
+            messenger.pump();
+        }
+        let told = std::mem::take(&mut *diary.0.lock().unwrap());
+        told
+    }
+
+    fn message(priority: u16) -> Box<Message> {
+        let mut message = Message::new(1);
+        message.priority = priority;
+        message.into()
+    }
+
+    #[test]
+    fn no_priority_passes_what_is_told_of_connections() {
+        let order = told(|queue, con| {
+            queue.enqueue_event(con, Item::Accept);
+            queue.enqueue(con, message(u16::MAX));
+            queue.enqueue(con, message(PRIO_HIGHEST));
+        });
+        assert_eq!(order, ["accept", "message", "message"]);
     }
 }
