@@ -89,11 +89,13 @@ impl AsyncMessenger {
     /// Ends all connections of a messenger that is not bound, and goes on as
     /// another incarnation.
     pub(crate) fn client_reset(self: &Arc<Self>) -> Result<()> {
-        let bound_to = lock(self.bound_to());
         self.lifecycle().check_not_ending()?;
-        if !bound_to.0.is_empty() {
+        // Asked before the lock: a rebind that holds it may wait for the very worker
+        // that asks.
+        if self.lifecycle().is_bound() {
             return Err(Error::new(libc::EALREADY, "the messenger is bound: rebind"));
         }
+        let bound_to = lock(self.bound_to());
         let nonce = self.next_nonce();
         let mut addrs = self.myaddrs();
         for addr in &mut addrs.0 {
@@ -132,4 +134,21 @@ fn renewed(told: &EntityAddrVec, bound: &EntityAddrVec) -> EntityAddrVec {
         }
     }
     renewed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, Messenger};
+
+    #[test]
+    fn a_reset_of_a_bound_messenger_is_refused_without_waiting_for_its_rebind() {
+        let context = Context::new();
+        let messenger = Messenger::create(&context, "osd.0", "test", 1).unwrap();
+        messenger.bind(&"v2:127.0.0.1:0".parse().unwrap()).unwrap();
+        let rebinding = lock(messenger.inner().bound_to());
+        let refused = messenger.client_reset().unwrap_err();
+        assert_eq!(refused.errno(), libc::EALREADY);
+        drop(rebinding);
+    }
 }

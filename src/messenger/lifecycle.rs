@@ -58,6 +58,11 @@ impl Lifecycle {
         }
     }
 
+    /// Is it bound, or about to be?
+    pub(crate) fn is_bound(&self) -> bool {
+        self.lock().bound
+    }
+
     /// A bind failed.
     pub(crate) fn unbind(&self) {
         self.lock().bound = false;
