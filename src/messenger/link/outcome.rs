@@ -1,0 +1,159 @@
+//! What a link does about what its protocol has said.
+
+use super::{Link, Scratch, down};
+use crate::event::{EventCenter, Interest};
+use crate::messenger::dispatch_queue::Item;
+use crate::messenger::dispatcher::Chain;
+use crate::proto::{Event, Fault, LinkDown};
+use crate::types::{EntityAddr, Time};
+
+impl Link {
+    pub(super) fn lost(&mut self, why: LinkDown, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.protocol
+            .handle_disconnected(why, center.now(), &mut scratch.events);
+        self.settle(scratch, center);
+    }
+
+    /// Acts on what the protocol has said.
+    pub(super) fn settle(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
+        if scratch.events.is_empty() {
+            return self.return_budget();
+        }
+        let mut events = std::mem::take(&mut scratch.events);
+        let chain = self.con.messenger().dispatchers().snapshot();
+        for event in events.drain(..) {
+            self.handle_event(event, &chain, scratch, center);
+        }
+        // What dialling at once may have added behind.
+        events.append(&mut scratch.events);
+        scratch.events = events;
+        if !scratch.events.is_empty() {
+            return self.settle(scratch, center);
+        }
+        self.return_budget();
+    }
+
+    fn handle_event(
+        &mut self,
+        event: Event,
+        chain: &Chain,
+        scratch: &mut Scratch,
+        center: &mut EventCenter,
+    ) {
+        let messenger = self.con.messenger();
+        match event {
+            Event::Message(message) => {
+                if let Some(message) = self.pass(message, center.now()) {
+                    let messenger = self.con.messenger();
+                    self.dispatched += messenger.deliver(chain, &self.con, message);
+                }
+            }
+            Event::Dial(addr) => {
+                self.stall();
+                self.dial_now(&addr, scratch, center);
+            }
+            Event::Learned(addr) => {
+                if let Some(socket) = addr.socket {
+                    messenger.learned_addr(socket.ip());
+                }
+            }
+            Event::Open(peer, by) => {
+                self.stall();
+                if self.con.open(peer) {
+                    self.con.messenger().connected(&self.con, by);
+                }
+            }
+            Event::Resumed(by) => {
+                self.stall();
+                if self.con.reopen() {
+                    self.con.messenger().connected(&self.con, by);
+                }
+            }
+            Event::Asked => self.asks = true,
+            Event::RemoteReset => {
+                self.discard_delayed();
+                let messenger = self.con.messenger();
+                messenger.discard(&self.con);
+                messenger
+                    .dispatch_queue()
+                    .enqueue_event(&self.con, Item::RemoteReset);
+            }
+            Event::KeepaliveAck(stamp) => self.con.note_keepalive_ack(stamp),
+            Event::Refused => messenger
+                .dispatch_queue()
+                .enqueue_event(&self.con, Item::Refused),
+            Event::Fault { fault, during } => {
+                self.report(&fault, during);
+                self.stall();
+            }
+            Event::CloseSocket => self.close_socket(center.now()),
+            Event::Closed { reset } => self.end(reset),
+        }
+    }
+
+    /// One line that names peer and reason. That a peer hangs up after a
+    /// conversation is the usual end of one and no cause for concern.
+    fn report(&self, fault: &Fault, during: &str) {
+        let usual = self.con.is_connected() && *fault == Fault::Link(LinkDown::Eof);
+        let level = if usual {
+            log::Level::Debug
+        } else {
+            log::Level::Warn
+        };
+        log::log!(level, "{} {during}: {fault}", self.con);
+    }
+
+    fn dial_now(&mut self, addr: &EntityAddr, scratch: &mut Scratch, center: &mut EventCenter) {
+        let Some(target) = addr.socket else { return };
+        let options = self.con.messenger().socket_options();
+        let dialled = center
+            .connect(target, options)
+            .and_then(|socket| center.register(self.con.id(), socket, Interest::WRITE));
+        match dialled {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.dialling = true;
+            }
+            Err(error) => {
+                self.protocol
+                    .handle_disconnected(down(&error), center.now(), &mut scratch.events)
+            }
+        }
+    }
+
+    pub(super) fn close_socket(&mut self, now: Time) {
+        self.con.lose();
+        self.stop_waiting();
+        // What has arrived is delivered, unless this is the end of the link.
+        if let Some(injector) = &mut self.injector {
+            injector.release(now);
+        }
+        self.socket = None;
+        self.dialling = false;
+        self.blocked = false;
+        self.paused = false;
+        self.held = Vec::new();
+    }
+
+    /// The connection is over; the shard drops the link.
+    pub(crate) fn end(&mut self, reset: bool) {
+        self.over = true;
+        let known = self.con.close();
+        let messenger = self.con.messenger();
+        messenger.forget(&self.con);
+        // Whoever marked it down wants to hear no more of it.
+        if reset && known {
+            messenger
+                .dispatch_queue()
+                .enqueue_event(&self.con, Item::Reset);
+        }
+    }
+
+    /// Returns the budget of what was dispatched, and what was admitted for
+    /// frames that never became a message.
+    pub(super) fn return_budget(&mut self) {
+        let bytes = std::mem::take(&mut self.dispatched) + self.protocol.take_unused_admission();
+        self.con.messenger().put_throttle(bytes);
+        self.con.note_released(self.protocol.take_released());
+    }
+}
