@@ -189,9 +189,11 @@ impl Session {
     }
 
     /// The peer has no part of the session, but nothing of it is lost: it was
-    /// never told of it. What is queued stays.
+    /// never told of it. What is queued stays. It may have been restarted since,
+    /// and count its attempts anew.
     pub fn restart(&mut self) {
         self.server_cookie = 0;
+        self.peer_global_seq = 0;
         self.connect_seq = 0;
         self.in_seq = 0;
         self.acked = 0;
@@ -298,6 +300,17 @@ mod tests {
         session.begin();
         session.push(message(3));
         assert_eq!(write(&mut session, 9), [(1, 3)]);
+    }
+
+    #[test]
+    fn a_peer_that_has_no_part_of_the_session_may_count_its_attempts_anew() {
+        let mut session = session(2);
+        (session.server_cookie, session.peer_global_seq) = (7, 1000);
+        write(&mut session, 1);
+        session.requeue();
+        session.restart();
+        assert_eq!((session.server_cookie, session.peer_global_seq), (0, 0));
+        assert_eq!(write(&mut session, 9), [(1, 1), (2, 2)]);
     }
 
     #[test]
