@@ -125,6 +125,17 @@ impl Network {
         &mut self.trace
     }
 
+    /// Changes how it behaves.
+    pub fn set_weather(&mut self, weather: Weather) {
+        self.weather = weather;
+        // There may be more room now.
+        let all: Vec<_> = self.streams.keys().copied().collect();
+        for id in all {
+            self.touch(id);
+            self.schedule_arrival(id);
+        }
+    }
+
     /// Sockets that a process holds, or that a listener keeps for one.
     pub fn open_sockets(&self) -> usize {
         let held = self

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::apps::host;
 use super::cluster::Cluster;
 use super::plan::Plan;
-use crate::event::sim::{Death, Rng, Silence};
+use crate::event::sim::{Death, Rng, Silence, Weather};
 use crate::types::Time;
 
 /// Faults, and when they are taken back.
@@ -105,7 +105,9 @@ impl Chaos {
         self.cuts.clear();
         self.storm.clear();
         cluster.simulation.resume();
-        cluster.simulation.network().heal();
+        let mut network = cluster.simulation.network();
+        network.heal();
+        network.set_weather(Weather::FAIR);
     }
 
     fn reset(&mut self, cluster: &Cluster) {

@@ -183,7 +183,10 @@ impl Model {
         self.know(con, peer);
         self.cons.get_mut(&con).expect("known by now").disposable = true;
         let from = self.lives[con.0].node;
+        // If the peer's own dial ends it, the attempt that it had under way may
+        // still take the session over there: then that end has lost it, too.
         self.may_forget.insert((from, peer.node));
+        self.may_forget.insert((peer.node, from));
     }
 
     /// An application is told something of a connection.

@@ -134,6 +134,8 @@ impl Run {
         for node in self.cluster.living() {
             set(&node.context, &plan::no_injection());
         }
+        // Dispatch threads that lag behind tell of connections not known yet.
+        self.cluster.run_for(Duration::from_millis(50));
         self.probe();
         let healed = self.cluster.simulation.now();
         self.cluster.run_for(PROMPT);
