@@ -44,17 +44,21 @@ pub enum Asked {
         global_seq: u64,
     },
     /// To go on with a session, by SESSION_RECONNECT.
-    Reconnect {
-        /// Its name.
-        client_cookie: u64,
-        /// The dialler's count of attempts.
-        global_seq: u64,
-        /// Its count of attempts in this session.
-        connect_seq: u64,
-        /// Whether the last message it says it has can be: see
-        /// [`Session::could_have`](super::session::Session::could_have).
-        plausible: bool,
-    },
+    Reconnect(Reconnect),
+}
+
+/// What a dialler says of the session that it wants to go on with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reconnect {
+    /// Its name.
+    pub client_cookie: u64,
+    /// The dialler's count of attempts.
+    pub global_seq: u64,
+    /// Its count of attempts in this session.
+    pub connect_seq: u64,
+    /// Whether the last message it says it has can be: see
+    /// [`Session::could_have`](super::session::Session::could_have).
+    pub plausible: bool,
 }
 
 /// The answer.
@@ -93,7 +97,7 @@ pub enum Verdict {
 pub fn decide(existing: Option<&Existing>, asked: Asked, dialler_first: bool) -> Verdict {
     match (existing, asked) {
         (None, Asked::Ident { .. }) => Verdict::New,
-        (None, Asked::Reconnect { .. }) => Verdict::Reset { full: true },
+        (None, Asked::Reconnect(_)) => Verdict::Reset { full: true },
         (
             Some(existing),
             Asked::Ident {
@@ -101,7 +105,7 @@ pub fn decide(existing: Option<&Existing>, asked: Asked, dialler_first: bool) ->
                 global_seq,
             },
         ) => meet_ident(existing, client_cookie, global_seq, dialler_first),
-        (Some(existing), Asked::Reconnect { .. }) => meet_reconnect(existing, asked, dialler_first),
+        (Some(existing), Asked::Reconnect(asked)) => meet_reconnect(existing, asked, dialler_first),
     }
 }
 
@@ -139,17 +143,8 @@ fn meet_ident(
     Verdict::Replace { reset: false }
 }
 
-fn meet_reconnect(existing: &Existing, asked: Asked, dialler_first: bool) -> Verdict {
-    let Asked::Reconnect {
-        client_cookie,
-        global_seq,
-        connect_seq,
-        plausible,
-    } = asked
-    else {
-        return Verdict::Stale;
-    };
-    if existing.client_cookie != client_cookie {
+fn meet_reconnect(existing: &Existing, asked: Reconnect, dialler_first: bool) -> Verdict {
+    if existing.client_cookie != asked.client_cookie {
         let full = existing.resetcheck;
         return Verdict::Reset { full };
     }
@@ -157,17 +152,17 @@ fn meet_reconnect(existing: &Existing, asked: Asked, dialler_first: bool) -> Ver
         // We dialled and never saw that the peer had accepted.
         return Verdict::Reset { full: false };
     }
-    if existing.peer_global_seq > global_seq {
+    if existing.peer_global_seq > asked.global_seq {
         return Verdict::RetryGlobal(existing.peer_global_seq);
     }
-    if existing.connect_seq > connect_seq {
+    if existing.connect_seq > asked.connect_seq {
         return Verdict::Retry(existing.connect_seq);
     }
-    let racing = existing.connect_seq == connect_seq && existing.phase != Phase::Standby;
+    let racing = existing.connect_seq == asked.connect_seq && existing.phase != Phase::Standby;
     if racing && !existing.server && !dialler_first {
         return Verdict::Wait;
     }
-    if !plausible {
+    if !asked.plausible {
         return Verdict::Reset { full: true };
     }
     Verdict::Resume
@@ -208,12 +203,12 @@ mod tests {
     }
 
     fn reconnect(client_cookie: u64, global_seq: u64, connect_seq: u64) -> Asked {
-        Asked::Reconnect {
+        Asked::Reconnect(Reconnect {
             client_cookie,
             global_seq,
             connect_seq,
             plausible: true,
-        }
+        })
     }
 
     fn check(table: &[(Existing, Asked, [Verdict; 2])]) {
@@ -298,12 +293,12 @@ mod tests {
             resetcheck: true,
             ..PEER
         };
-        let implausible = Asked::Reconnect {
+        let implausible = Asked::Reconnect(Reconnect {
             client_cookie: 7,
             global_seq: 21,
             connect_seq: 6,
             plausible: false,
-        };
+        });
         check(&[
             // Another session than ours.
             (PEER, reconnect(9, 21, 6), [Reset { full: false }; 2]),

@@ -9,7 +9,7 @@ use crate::proto::frame::{FrameReader, FrameWriter};
 use crate::proto::handshake::{Accepting, Authenticated, Handshake, Request};
 use crate::proto::mutation::{self, Mutation};
 use crate::proto::output::{Event, Initiator, Peer};
-use crate::proto::replace::{Asked, Existing, Phase, Verdict, decide};
+use crate::proto::replace::{Asked, Existing, Phase, Reconnect, Verdict, decide};
 use crate::types::{EntityAddr, EntityAddrVec, EntityName, Time, features};
 
 use super::{Asking, Attempt, Protocol, State};
@@ -36,13 +36,13 @@ impl Protocol {
                 client_cookie: ident.cookie,
                 global_seq: ident.global_seq,
             },
-            Request::Reconnect(reconnect) => Asked::Reconnect {
+            Request::Reconnect(reconnect) => Asked::Reconnect(Reconnect {
                 client_cookie: reconnect.client_cookie,
                 global_seq: reconnect.global_seq,
                 connect_seq: reconnect.connect_seq,
                 plausible: existing
                     .is_some_and(|existing| existing.session.could_have(reconnect.msg_seq)),
-            },
+            }),
         };
         let image = |addrs: &EntityAddrVec| addrs.msgr2().map(EntityAddr::memory_image);
         let dialler_first = image(asking.request.addrs()) < image(&self.local);
