@@ -171,6 +171,16 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  * * `ms_blackhole_osd`, `_mon`, `_mds`, `_client`: messages to and from such
  *   peers vanish. Sends succeed, and what comes is acknowledged.
  *
+ * Not in Ceph, and read when a messenger is made:
+ *
+ * * `ms_connection_progress_timeout` (120 seconds, 0 for none): an open link on
+ *   which the peer takes or acknowledges nothing of what is sent, or stops
+ *   within a message, for so long counts as lost.
+ * * `ms_connection_keepalive_interval` (0, none): a keepalive goes out when
+ *   nothing has come for so long.
+ * * `ms_connection_keepalive_timeout` (10 seconds): the link counts as lost if
+ *   nothing comes for so long after such a keepalive.
+ *
  * Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not
  * fit it; -EBUSY for one that was read when the first messenger was made;
  * -EOPNOTSUPP for one that this version cannot obey. Any thread, also in
