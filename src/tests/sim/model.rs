@@ -195,7 +195,8 @@ impl Model {
         self.know(con, peer);
         self.check_callable(con, &format!("{call:?}"));
         let from = self.lives[con.0].node;
-        let forgotten = self.has_forgotten(peer.node, from);
+        // Whoever meets somebody who has forgotten is made to forget as well.
+        let forgotten = self.has_forgotten(peer.node, from) || self.has_forgotten(from, peer.node);
         let facts = self.cons.get_mut(&con).expect("known by now");
         let mut wrong = None;
         match call {
