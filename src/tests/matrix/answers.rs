@@ -7,7 +7,7 @@ use super::axes::{self, DIAL, Harm, IDENT, PAIRS};
 use super::breakpoint::{Action, Breakpoint, Role, Spot};
 use super::case::{Case, Kind, Outcome, Setting, Step};
 use super::tale::{State, Tale, accepted, connected, gone, replaced};
-use super::wire::{Number, Point};
+use super::wire::{Forgery, Number, Point};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -170,9 +170,16 @@ fn half_reset_tales(spot: Spot, harm: Option<Harm>) -> [Vec<Tale>; 2] {
 }
 
 /// That request of a dialler is changed before it is sent.
-pub fn forged(link: usize, point: Point, nth: usize, number: Number, value: u64) -> Breakpoint {
+pub fn forged(
+    link: usize,
+    point: Point,
+    nth: usize,
+    number: Number,
+    forgery: Forgery,
+) -> Breakpoint {
     let spot = Spot::write(Role::Dialler, point);
-    spot.on(0, link, Action::Forge(number, value)).at_time(nth)
+    spot.on(0, link, Action::Forge(number, forgery))
+        .at_time(nth)
 }
 
 /// The first attempt seems to lack what the acceptor insists on.
@@ -184,7 +191,13 @@ fn missing_features(setting: Setting, spot: Spot, action: Action) -> Case {
         setting,
         options: Default::default(),
         breakpoints: vec![
-            forged(1, Point::CLIENT_IDENT, 1, Number::Features, 0),
+            forged(
+                1,
+                Point::CLIENT_IDENT,
+                1,
+                Number::Features,
+                Forgery::Becomes(0),
+            ),
             spot.on(0, 1, action),
         ],
         steps,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::wire::{Bit, Number, Point};
+use super::wire::{Bit, Forgery, Number, Point};
 
 /// Which end of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ pub enum Action {
     Truncate,
     Flip(Bit),
     /// That number in it becomes another one.
-    Forge(Number, u64),
+    Forge(Number, Forgery),
 }
 
 /// A step of a link as one of its ends sees it.
@@ -108,7 +108,7 @@ impl fmt::Display for Breakpoint {
         let Spot { at, point, side } = self.spot;
         let node = ["first", "second"][self.dialler];
         match self.action {
-            Action::Forge(number, value) => write!(f, "{number:?} forged to {value} in")?,
+            Action::Forge(number, forgery) => write!(f, "{number:?} {forgery:?} in")?,
             other => write!(f, "{other:?} at")?,
         }
         let (link, nth) = (self.link, self.nth);

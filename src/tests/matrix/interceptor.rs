@@ -183,13 +183,20 @@ impl Interceptor {
         if let Some(object) = self.end(id).object() {
             self.ledger.check_counts(object, point, frame);
         }
+        match (point, self.end(id).peer) {
+            (Point::SESSION_RETRY | Point::SESSION_RETRY_GLOBAL, Some(dialler)) => {
+                self.ledger.answers(dialler, point, frame);
+            }
+            (Point::SESSION_RECONNECT, _) => self.ledger.check_answer(id, frame),
+            _ => {}
+        }
         self.passed(id, Role::Dialler, point);
         let action = self.reach(id, point, Side::Write);
         let action = action.or_else(|| self.flips_for_reader(id, point));
         match action {
             Some(Action::Flip(bit)) => wire::flip(frame, point, bit),
-            Some(Action::Forge(number, value)) => {
-                wire::forge(frame, number, value, self.revision);
+            Some(Action::Forge(number, forgery)) => {
+                wire::forge(frame, number, forgery, self.revision);
                 self.ledger.forget_counts();
             }
             _ => {}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::breakpoint::Role;
 use super::wire::{self, Number, Point};
+use crate::event::sim::StreamId;
 
 /// A process and a connection object in it.
 pub type Object = (usize, u64);
@@ -24,6 +25,8 @@ pub struct Ledger {
     tallies: BTreeMap<Object, Tally>,
     /// The connect_seq and global_seq that an object has last sent in its session.
     counts: BTreeMap<Object, [u64; 2]>,
+    /// Why the last request on the link of that dialler was declined.
+    answers: BTreeMap<StreamId, (Point, u64)>,
     wrong: Vec<String>,
 }
 
@@ -64,7 +67,7 @@ impl Ledger {
     }
 
     /// The attempts to resume a session are told apart by their counts: neither
-    /// falls, and one of them rises.
+    /// falls, and one of them rises. The first one has the number 1, or more.
     pub fn check_counts(&mut self, object: Object, point: Point, frame: &[u8]) {
         match point {
             Point::CLIENT_IDENT => drop(self.counts.remove(&object)),
@@ -72,12 +75,33 @@ impl Ledger {
                 let count = |number| wire::number(frame, number);
                 let counts = [count(Number::ConnectSeq), count(Number::GlobalSeq)];
                 let before = self.counts.insert(object, counts).unwrap_or_default();
-                if counts == before || counts.iter().zip(before).any(|(new, old)| *new < old) {
+                let falls = counts.iter().zip(before).any(|(new, old)| *new < old);
+                if counts[0] == 0 || counts == before || falls {
                     let what = format!("asks with counts {counts:?} after {before:?}");
                     self.wrong.push(what);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A request on that dialler's link is declined.
+    pub fn answers(&mut self, dialler: StreamId, point: Point, frame: &[u8]) {
+        let value = wire::number(frame, Number::Answer);
+        self.answers.insert(dialler, (point, value));
+    }
+
+    /// Whoever was declined asks again with the next connect_seq, or with a
+    /// global_seq above the one it was told.
+    pub fn check_answer(&mut self, dialler: StreamId, frame: &[u8]) {
+        let count = |number| wire::number(frame, number);
+        let fine = match self.answers.remove(&dialler) {
+            Some((Point::SESSION_RETRY, newest)) => count(Number::ConnectSeq) == newest + 1,
+            Some((_, newest)) => count(Number::GlobalSeq) > newest,
+            None => true,
+        };
+        if !fine {
+            self.wrong.push("asks again as if not declined".to_owned());
         }
     }
 

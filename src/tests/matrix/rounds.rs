@@ -4,10 +4,10 @@
 use super::answers::forged;
 use super::axes::{self, Harm};
 use super::breakpoint::{Action, Breakpoint, Role, Spot};
-use super::case::{Case, Outcome, PROBE, Setting, Step};
+use super::case::{Case, Kind, Outcome, PROBE, Setting, Step};
 use super::reconnect::loses_message;
 use super::tale::{Tale, accepted, connected, gone, replaced};
-use super::wire::{Number, Point};
+use super::wire::{Forgery, Number, Point};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -15,11 +15,14 @@ pub fn cases() -> Vec<Case> {
         for declined in DECLINED {
             cases.extend((1..=MOST_ROUNDS + 1).map(|times| rounds(setting, declined, times)));
             cases.push(endless(setting, declined));
+            cases.push(just_behind(setting, declined));
+            cases.push(just_in_time(setting, declined));
             for (spot, nth, action) in declined.harms() {
                 cases.push(harmed(setting, declined, spot, nth, action));
             }
         }
         cases.push(wrong_name(setting));
+        cases.push(wrong_name_in_peace(setting));
     }
     for setting in axes::settings(&axes::peers(), &[(0, 0)]) {
         cases.push(overtaken(setting));
@@ -41,11 +44,16 @@ struct Declined {
 }
 
 /// A session that was never resumed has nothing to compare with.
-const DECLINED: [Declined; 2] = [
+const DECLINED: [Declined; 3] = [
     Declined {
         answer: Point::SESSION_RETRY_GLOBAL,
         number: Number::GlobalSeq,
         link: 2,
+    },
+    Declined {
+        answer: Point::SESSION_RETRY_GLOBAL,
+        number: Number::GlobalSeq,
+        link: 3,
     },
     Declined {
         answer: Point::SESSION_RETRY,
@@ -65,11 +73,14 @@ impl Declined {
         let mut breakpoints: Vec<_> = (1..self.link).map(loses_message).collect();
         for link in self.link..self.link + links {
             breakpoints.extend(
-                (1..=times as usize)
-                    .map(|nth| forged(link, Point::SESSION_RECONNECT, nth, self.number, 0)),
+                (1..=times as usize).map(|nth| self.forged(link, nth, Forgery::Becomes(0))),
             );
         }
         breakpoints
+    }
+
+    fn forged(self, link: usize, nth: usize, forgery: Forgery) -> Breakpoint {
+        forged(link, Point::SESSION_RECONNECT, nth, self.number, forgery)
     }
 
     /// Harm done behind the first request.
@@ -144,6 +155,26 @@ fn endless(setting: Setting, declined: Declined) -> Case {
     case
 }
 
+/// The request is one behind the last one that was granted. As they count, each
+/// attempt is one more than that before.
+fn just_behind(setting: Setting, declined: Declined) -> Case {
+    let mut breakpoints = declined.breakpoints(0, 0);
+    breakpoints.push(declined.forged(declined.link, 1, Forgery::FallsBy(2)));
+    let mut case = case(setting, "just behind", breakpoints);
+    case.expected.tales = tales(declined, 1, 2, 1, &[replaced(0, 2)]);
+    case
+}
+
+/// The request is not behind, if not ahead. Nobody dials the other way, so this is
+/// no race.
+fn just_in_time(setting: Setting, declined: Declined) -> Case {
+    let mut breakpoints = declined.breakpoints(0, 0);
+    breakpoints.push(declined.forged(declined.link, 1, Forgery::FallsBy(1)));
+    let mut case = case(setting, "just in time", breakpoints);
+    case.expected.tales = tales(declined, 1, 1, 1, &[replaced(0, 1)]);
+    case
+}
+
 /// Declined once on a link that comes to harm.
 fn harmed(setting: Setting, declined: Declined, spot: Spot, nth: usize, action: Action) -> Case {
     let mut breakpoints = declined.breakpoints(1, 1);
@@ -168,12 +199,14 @@ fn harmed(setting: Setting, declined: Declined, spot: Spot, nth: usize, action: 
     case
 }
 
+const WRONG: Forgery = Forgery::Becomes(7);
+
 /// The dialler asks by a cookie that is not that of the session. With resetcheck
 /// it is lost to both; without, it begins anew and nothing is lost.
 fn wrong_name(setting: Setting) -> Case {
     let breakpoints = vec![
         loses_message(1),
-        forged(2, Point::SESSION_RECONNECT, 1, Number::ClientCookie, 7),
+        forged(2, Point::SESSION_RECONNECT, 1, Number::ClientCookie, WRONG),
     ];
     let lost = u32::from(setting.pair.policies[1].resetcheck);
     let mut case = case(setting, "wrong name", breakpoints);
@@ -184,6 +217,42 @@ fn wrong_name(setting: Setting) -> Case {
     if lost > 0 {
         case.expected.inboxes = [vec![PROBE], vec![PROBE]];
     }
+    case
+}
+
+/// The same when everything said before has arrived, both ways: they number what
+/// they say from 1 again.
+fn wrong_name_in_peace(setting: Setting) -> Case {
+    let breakpoints = vec![
+        Spot::write(Role::Dialler, Point::KEEPALIVE2).on(0, 1, Action::Fault),
+        forged(2, Point::SESSION_RECONNECT, 1, Number::ClientCookie, WRONG),
+    ];
+    let setting = Setting {
+        said: (2, 2),
+        ..setting
+    };
+    let lost = u32::from(setting.pair.policies[1].resetcheck);
+    // Of peers, the first one rests until it has got something to say.
+    let said_is_lost = lost > 0 && setting.pair.kind == Kind::Peer;
+    let arrives: &[u64] = if said_is_lost { &[1, 2] } else { &[1, 2, 3] };
+    let mut case = case(setting, "wrong name in peace", breakpoints);
+    case.steps = vec![
+        Step::Say(0, 2),
+        Step::Run(1000),
+        Step::Keepalive(0),
+        Step::Run(1000),
+        Step::Say(0, 1),
+        Step::Run(1000),
+        Step::Probe,
+    ];
+    case.expected.tales = [
+        vec![connected(2, 2, 1, 2).reset(0, lost)],
+        vec![accepted(1, 1, 0, 2).reset(0, lost), replaced(1, 1)],
+    ];
+    case.expected.inboxes = [
+        vec![1, 2, PROBE],
+        arrives.iter().copied().chain([PROBE]).collect(),
+    ];
     case
 }
 

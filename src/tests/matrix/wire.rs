@@ -54,13 +54,22 @@ pub enum Bit {
     Insists,
 }
 
-/// A number in a request, counted from the end of the payload.
+/// A number in a control frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Number {
     Features,
     ClientCookie,
     GlobalSeq,
     ConnectSeq,
+    /// The only one of an answer.
+    Answer,
+}
+
+/// What becomes of a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forgery {
+    Becomes(u64),
+    FallsBy(u64),
 }
 
 const BANNER_LEN: usize = 10;
@@ -125,9 +134,13 @@ pub fn number(frame: &[u8], number: Number) -> u64 {
 }
 
 /// Replaces a number of a request and sees to it that nobody notices.
-pub fn forge(bytes: &mut [u8], number: Number, value: u64, revision: Revision) {
+pub fn forge(bytes: &mut [u8], what: Number, forgery: Forgery, revision: Revision) {
     let end = PREAMBLE_LEN + segments(bytes)[0];
-    let place = place(bytes, number);
+    let place = place(bytes, what);
+    let value = match forgery {
+        Forgery::Becomes(value) => value,
+        Forgery::FallsBy(less) => number(bytes, what) - less,
+    };
     bytes[place..place + 8].copy_from_slice(&value.to_le_bytes());
     let crc = crc32c(&bytes[PREAMBLE_LEN..end]);
     // Between the segment and its crc, msgr2.0 has a byte of flags.
@@ -141,6 +154,7 @@ fn place(frame: &[u8], number: Number) -> usize {
         Number::ClientCookie => 40,
         Number::GlobalSeq => 24,
         Number::ConnectSeq => 16,
+        Number::Answer => 8,
     };
     PREAMBLE_LEN + segments(frame)[0] - from_end
 }
