@@ -67,6 +67,8 @@ pub enum Step {
     Keepalive(usize),
     /// This node gives its connection up.
     MarkDown(usize),
+    /// This node will not have its connection back once it is lost.
+    MarkDisposable(usize),
     /// This node is killed and comes back with that nonce.
     Restart(usize, u32, Death),
     /// Each node that has a connection sends message 100 on it, one after the
@@ -188,6 +190,7 @@ impl Case {
             }
             Step::Keepalive(node) => world.known(*node).unwrap().keepalive().unwrap(),
             Step::MarkDown(node) => world.known(*node).unwrap().mark_down(),
+            Step::MarkDisposable(node) => world.known(*node).unwrap().mark_disposable(),
             Step::Restart(node, nonce, death) => world.restart(*node, *nonce, *death),
             Step::Probe => {
                 for node in 0..2 {

@@ -66,6 +66,13 @@ pub fn cases() -> Vec<Case> {
             }
         }
     }
+    for setting in axes::settings(&axes::lossless(), &[(2, 0)]) {
+        for (spot, action) in axes::harms(&[&[(Role::Dialler, Point::KEEPALIVE2)]]) {
+            if axes::harm(spot, action).is_some() {
+                cases.extend([0, 1].map(|node| disposable(setting, node, spot, action)));
+            }
+        }
+    }
     cases
 }
 
@@ -82,18 +89,68 @@ fn harmed(setting: Setting, frame: Frame, spot: Spot, action: Action) -> Case {
         _ => 20_000,
     };
     steps.extend([Step::Run(rest), Step::Probe]);
-    let patience = vec![
-        ("ms_connection_progress_timeout", "100"),
-        ("ms_connection_idle_timeout", "300"),
-    ];
     Case {
         suite: "open",
         setting,
-        options: [patience.clone(), patience],
+        options: [patience(), patience()],
         breakpoints: vec![spot.on(0, 1, action).at_time(frame.nth)],
         steps,
         expected: expected(setting, frame, axes::harm(spot, action)),
     }
+}
+
+/// One end of a session marks it disposable: with the link it loses the session,
+/// is told of that, and does not come back. The other end keeps its own.
+fn disposable(setting: Setting, node: usize, spot: Spot, action: Action) -> Case {
+    let (dialler, acceptor) = (connected(1, 1, 0, 1), accepted(1, 1, 0, 1));
+    let tales = match (node, setting.pair.kind) {
+        (0, _) => [
+            vec![dialler.now(State::Closed).reset(1, 0)],
+            vec![acceptor.now(State::Standby)],
+        ],
+        (_, Kind::Peer) => [
+            vec![dialler.now(State::Standby)],
+            vec![acceptor.now(State::Closed).reset(1, 0)],
+        ],
+        // It comes back by itself and is told that nobody knows it.
+        _ => [
+            vec![connected(2, 2, 1, 2).reset(0, 1)],
+            vec![
+                acceptor.now(State::Closed).reset(1, 0),
+                accepted(1, 1, 1, 1),
+            ],
+        ],
+    };
+    Case {
+        suite: "disposable",
+        setting,
+        options: [patience(), patience()],
+        breakpoints: vec![spot.on(0, 1, action)],
+        steps: vec![
+            Step::Say(0, 2),
+            Step::Run(1000),
+            Step::MarkDisposable(node),
+            Step::Run(10),
+            Step::Keepalive(0),
+            Step::Run(if action == Action::Stall {
+                350_000
+            } else {
+                20_000
+            }),
+        ],
+        expected: Outcome {
+            tales,
+            inboxes: [vec![], vec![1, 2]],
+        },
+    }
+}
+
+/// After so many seconds somebody notices that nothing comes.
+fn patience() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("ms_connection_progress_timeout", "100"),
+        ("ms_connection_idle_timeout", "300"),
+    ]
 }
 
 fn expected(setting: Setting, frame: Frame, harm: Option<Harm>) -> Outcome {
