@@ -47,6 +47,10 @@ enum Todo {
 /// Steps that a cluster may take for its keepalives while nothing else happens.
 const KEEPALIVE_STEPS: u64 = 2_000;
 
+/// Steps in which, now and then, somebody dials the former life of a peer: it has
+/// messages for it, and is told each time that nobody of that nonce is there.
+const DIAL_STEPS: u64 = 500;
+
 /// Runs that seed.
 pub fn run(seed: u64) -> Outcome {
     let mut rng = Rng::new(seed);
@@ -165,10 +169,13 @@ impl Run {
             self.apps.check_handles(*life);
         }
         let mut left = Vec::new();
-        let allowed = match self.apps.plan.has_keepalives() {
+        let mut allowed = match self.apps.plan.has_keepalives() {
             true => KEEPALIVE_STEPS,
             false => 0,
         };
+        if self.apps.plan.amnesia {
+            allowed += DIAL_STEPS;
+        }
         if idle > allowed {
             let quiet = SETTLED / 2;
             left.push(format!("{idle} steps were taken in {quiet:?} of quiet"));
