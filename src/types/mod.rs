@@ -9,6 +9,7 @@ mod name;
 mod payload;
 mod policy;
 mod random;
+mod secret;
 mod time;
 
 pub use addr::{AddrType, EntityAddr, EntityAddrVec, ParseAddrError};
@@ -17,4 +18,5 @@ pub use name::{AuthName, EntityName, EntityType, ParseNameError};
 pub use payload::Payload;
 pub use policy::{Policy, PolicySet};
 pub use random::Random;
+pub use secret::{Entropy, NoEntropy, Secret};
 pub use time::{Time, WallTime};

@@ -17,8 +17,9 @@ use super::preamble::{
     EPILOGUE_REV1_LEN, MAX_CONTROL_LEN, MAX_SEGMENTS, PREAMBLE_LEN, Preamble, Revision, Tag,
 };
 
-/// An incomplete frame body above this is collected in a buffer of its own.
-const BULK_MIN: usize = 16 << 10;
+/// An incomplete frame body above this is collected in a buffer of its own. No
+/// control frame is: all that is signed passes through the caller's input.
+const BULK_MIN: usize = (MAX_CONTROL_LEN as usize) + 64;
 /// What such a buffer may hold before the bytes are there.
 const BULK_START: usize = 64 << 10;
 /// As much of the size of earlier frames as is believed of the next.

@@ -43,6 +43,8 @@ pub struct FrameWriter {
     lent: bool,
     /// The last message's preamble: the next one's is often the same.
     preamble: (Preamble, [u8; PREAMBLE_LEN]),
+    /// All that was staged, as long as it is to be signed.
+    transcript: Option<Box<Vec<u8>>>,
 }
 
 /// A payload piece that goes out from where it lies.
@@ -66,7 +68,18 @@ impl FrameWriter {
             borrowed_len: 0,
             lent: false,
             preamble: (preamble, preamble.encode()),
+            transcript: None,
         }
+    }
+
+    /// Keeps a copy of what is staged from now on.
+    pub fn start_transcript(&mut self) {
+        self.transcript = Some(Box::default());
+    }
+
+    /// That copy, which ends here. Empty if there is none.
+    pub fn take_transcript(&mut self) -> Vec<u8> {
+        self.transcript.take().map_or_else(Vec::new, |all| *all)
     }
 
     /// The form of all frames from now on.
@@ -76,7 +89,9 @@ impl FrameWriter {
 
     /// Stages bytes that are no frame.
     pub fn raw(&mut self, bytes: &[u8]) {
+        let start = self.staged.len();
         self.staged.put_slice(bytes);
+        self.record(start);
     }
 
     /// Stages a control frame.
@@ -98,6 +113,7 @@ impl FrameWriter {
                 self.staged.put_bytes(0, 12);
             }
         }
+        self.record(start);
     }
 
     /// Stages a message.
@@ -200,8 +216,15 @@ impl FrameWriter {
         }
     }
 
+    fn record(&mut self, start: usize) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.extend_from_slice(&self.staged[start..]);
+        }
+    }
+
     /// Forgets everything staged.
     pub fn clear(&mut self) {
+        self.transcript = None;
         self.borrowed = VecDeque::new();
         self.piece_written = 0;
         self.borrowed_len = 0;
