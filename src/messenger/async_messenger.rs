@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use super::admission::{PolicyThrottles, Waiter};
+use super::auth::{AuthHandler, AuthReply};
 use super::bind;
 use super::connection::{ConnectOptions, Connection, ConnectionRef, Kind};
 use super::dispatch_queue::{DispatchQueue, Item};
@@ -20,7 +21,7 @@ use super::seeds::Seeds;
 use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
-use crate::proto::{GlobalSeq, Initiator, ProtocolConfig};
+use crate::proto::{Answer, AuthConfig, GlobalSeq, Initiator, ProtocolConfig, Question};
 use crate::types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet,
 };
@@ -41,6 +42,8 @@ pub(crate) struct AsyncMessenger {
     /// Made from options and policies by the first call that needs it; from
     /// then on neither changes.
     config: OnceLock<Arc<ProtocolConfig>>,
+    /// The host's own authentication, if it brings one.
+    auth_handler: OnceLock<Arc<dyn AuthHandler>>,
     myaddrs: RwLock<EntityAddrVec>,
     dispatchers: DispatcherChain,
     dispatch_queue: DispatchQueue,
@@ -81,6 +84,7 @@ impl AsyncMessenger {
             lifecycle: Lifecycle::new(),
             policies: Mutex::new(PolicySet::new(Policy::lossy_client())),
             config: OnceLock::new(),
+            auth_handler: OnceLock::new(),
             myaddrs: RwLock::new(blank.into()),
             dispatchers: DispatcherChain::new(),
             registry: Registry::default(),
@@ -106,6 +110,28 @@ impl AsyncMessenger {
         Ok(())
     }
 
+    /// Lets the host authenticate, as long as no connection can have begun to.
+    pub(crate) fn set_auth_handler(&self, handler: Arc<dyn AuthHandler>) -> Result<()> {
+        let _policies = lock(&self.policies);
+        if self.config.get().is_some() {
+            return Err(Error::new(
+                libc::EBUSY,
+                "the authentication is set before bind and start",
+            ));
+        }
+        let set = self.auth_handler.set(handler);
+        set.map_err(|_| Error::new(libc::EALREADY, "there is an authentication already"))
+    }
+
+    /// Asks the host what to say to the peer of that connection.
+    pub(crate) fn ask_host(&self, con: &ConnectionRef, question: Question, reply: AuthReply) {
+        let Some(handler) = self.auth_handler.get() else {
+            return reply.answer(Answer::No(libc::EOPNOTSUPP));
+        };
+        // Who panics has dropped the reply, and so said no.
+        dispatcher::guarded("handle_auth", || handler.handle_auth(con, question, reply));
+    }
+
     /// What its connections share. Fixes the policies.
     pub(crate) fn config(&self) -> &Arc<ProtocolConfig> {
         if let Some(config) = self.config.get() {
@@ -125,10 +151,18 @@ impl AsyncMessenger {
                 crc_data: options.crc_data,
                 learn_addr: options.learn_addr,
                 modes: options.modes.clone(),
+                auth: self.auth_config(),
                 global_seq: self.first_global_seq(),
                 ..ProtocolConfig::new(self.name.clone(), policies.clone())
             })
         })
+    }
+
+    fn auth_config(&self) -> AuthConfig {
+        AuthConfig {
+            by_host: self.auth_handler.get().is_some(),
+            ..AuthConfig::default()
+        }
     }
 
     /// Where to count connection attempts from. A peer takes one whose number is

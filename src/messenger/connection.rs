@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 use super::external::External;
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
-use crate::proto::{Outgoing, Peer};
+use crate::proto::{Fault, Identity, Outgoing, Peer};
 use crate::types::{EntityAddrVec, EntityName, EntityType, Hold, Message, WallTime};
 
 /// A shared connection (Ceph's `ConnectionRef`); two are the same connection if
@@ -69,7 +69,8 @@ struct PeerFacts {
     num: i64,
     addrs: EntityAddrVec,
     features: u64,
-    global_id: u64,
+    identity: Option<Identity>,
+    last_fault: Option<Fault>,
     last_keepalive_ack: WallTime,
 }
 
@@ -256,7 +257,8 @@ impl Connection {
     /// The number that the authentication gave the end that dialled; 0 until the
     /// handshake is done, and if it gave none.
     pub fn peer_global_id(&self) -> u64 {
-        self.facts().global_id
+        let facts = self.facts();
+        facts.identity.as_ref().map_or(0, |peer| peer.global_id)
     }
 
     /// Feature bits that both ends have; 0 until the handshake is done.
@@ -296,6 +298,16 @@ impl Connection {
             .clone()
     }
 
+    /// What authentication has brought, once it is open.
+    pub fn identity(&self) -> Option<Identity> {
+        self.facts().identity.clone()
+    }
+
+    /// Why its last link, or the last attempt at one, came to its end.
+    pub fn last_fault(&self) -> Option<Fault> {
+        self.facts().last_fault
+    }
+
     /// Marks it open with what the handshake told of the peer; false if it was
     /// closed meanwhile.
     pub(crate) fn open(&self, peer: Peer) -> bool {
@@ -304,7 +316,7 @@ impl Connection {
         facts.num = peer.name.num;
         facts.addrs = peer.addrs;
         facts.features = peer.features;
-        facts.global_id = peer.global_id;
+        facts.identity = Some(peer.identity);
         drop(facts);
         self.reopen()
     }
@@ -336,6 +348,10 @@ impl Connection {
 
     pub(crate) fn is_marked_down(&self) -> bool {
         self.state.load(Ordering::Acquire) == MARKED_DOWN
+    }
+
+    pub(crate) fn note_fault(&self, fault: Fault) {
+        self.facts().last_fault = Some(fault);
     }
 
     pub(crate) fn note_keepalive_ack(&self, stamp: WallTime) {

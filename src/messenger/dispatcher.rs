@@ -186,10 +186,10 @@ fn offer<'a>(
 
 /// Runs a callback; a panic in it is logged and must not take down the thread
 /// that serves everybody else.
-fn guarded<R>(what: &str, callback: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn guarded<R>(what: &str, callback: impl FnOnce() -> R) -> Option<R> {
     let result = catch_unwind(AssertUnwindSafe(callback));
     if result.is_err() {
-        log::error!("a dispatcher panicked in {what}");
+        log::error!("the program panicked in {what}");
     }
     result.ok()
 }

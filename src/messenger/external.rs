@@ -8,7 +8,7 @@ use super::async_messenger::AsyncMessenger;
 use super::connection::ConnectionRef;
 use super::link::Link;
 use crate::event::ConnectedSocket;
-use crate::proto::Outgoing;
+use crate::proto::{Answer, Outgoing};
 use crate::types::Message;
 
 /// An external event: the one way to a worker's connections.
@@ -30,6 +30,8 @@ pub(crate) enum External {
     /// A half-done handshake of another worker, whose dialler asks for a session
     /// that lives here.
     Adopt(Box<Link>),
+    /// The host's answer to that question of that connection's authentication.
+    AuthAnswer(u64, u64, Box<Answer>),
     /// Look again for the session that the dialler of that connection asks for.
     Resolve(u64),
     /// What the connection waited for is taken on its behalf. The number tells

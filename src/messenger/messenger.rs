@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::async_messenger::AsyncMessenger;
+use super::auth::AuthHandler;
 use super::bind::bind;
 use super::connection::{ConnectOptions, ConnectionRef};
 use super::context::Context;
@@ -103,6 +104,15 @@ impl Messenger {
             .policy_throttles()
             .set(peer_type, bytes, messages);
         Ok(())
+    }
+
+    /// Lets the program authenticate peers, and itself, by a method of its own
+    /// (Ceph's `set_auth_client` and `set_auth_server`).
+    ///
+    /// # Errors
+    /// `EBUSY` after bind or start, `EALREADY` the second time.
+    pub fn set_auth_handler(&self, handler: Arc<dyn AuthHandler>) -> Result<()> {
+        self.inner.set_auth_handler(handler)
     }
 
     /// Listens at all of `addrs`. Port 0 looks for a free one from

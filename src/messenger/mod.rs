@@ -9,6 +9,7 @@
 
 mod admission;
 mod async_messenger;
+mod auth;
 mod bind;
 mod conf;
 mod connection;
@@ -36,6 +37,7 @@ mod shard;
 mod simulated;
 mod throttle;
 
+pub use auth::{AuthHandler, AuthReply};
 pub use connection::{ConnectOptions, Connection, ConnectionRef};
 pub use context::Context;
 pub use dispatcher::Dispatcher;

@@ -366,6 +366,11 @@ impl Handler for Shard {
                 self.with_link(id, center, |link, _, _| link.mark_disposable());
             }
             External::Adopt(link) => self.adopt(link, center),
+            External::AuthAnswer(id, serial, answer) => {
+                self.with_link(id, center, |link, scratch, center| {
+                    link.auth_answered(serial, *answer, scratch, center);
+                });
+            }
             External::Resolve(id) => self.resolve(id, center),
             External::Admitted(con, wait, grant) => {
                 self.with_link(con.id(), center, |link, scratch, center| {

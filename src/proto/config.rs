@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::types::{AuthName, EntityType, PolicySet};
 
-use super::auth::ConMode;
+use super::auth::{AuthConfig, ConMode};
 use super::banner::REVISION_1;
 
 /// The settings of a messenger's connections. Pure data.
@@ -43,6 +43,8 @@ pub struct ProtocolConfig {
     pub msgr2_required: u64,
     /// Which connection modes are allowed with whom.
     pub modes: ConnectionModes,
+    /// Who authenticates how.
+    pub auth: AuthConfig,
     /// Largest sum of front, middle and data that is accepted.
     pub max_message: u64,
     /// Numbers the messenger's connection attempts.
@@ -67,8 +69,21 @@ impl ProtocolConfig {
             msgr2_supported: REVISION_1,
             msgr2_required: 0,
             modes: ConnectionModes::default(),
+            auth: AuthConfig::default(),
             max_message: 1 << 30,
             global_seq: Arc::default(),
+        }
+    }
+}
+
+impl ProtocolConfig {
+    /// The number that peers know us by among our type. A client's is the one that
+    /// a monitor gave it; before that it has none.
+    pub fn own_number(&self) -> i64 {
+        let named = self.name.entity_name().num;
+        match i64::try_from(self.auth.keys.global_id()) {
+            Ok(given) if given > 0 && self.name.kind == EntityType::CLIENT => given,
+            _ => named,
         }
     }
 }
@@ -109,8 +124,7 @@ impl ConnectionModes {
     /// The list that holds between us and a peer, whoever dials.
     pub fn allowed(&self, local: EntityType, peer: EntityType) -> &[ConMode] {
         let is_mon = |kind| kind == EntityType::MON || kind == EntityType::MGR;
-        let is_daemon = |kind| is_mon(kind) || kind == EntityType::OSD || kind == EntityType::MDS;
-        match (is_daemon(local), is_daemon(peer)) {
+        match (local.is_daemon(), peer.is_daemon()) {
             (false, _) if is_mon(peer) => &self.mon_client,
             (false, _) => &self.client,
             (true, true) if is_mon(local) || is_mon(peer) => &self.mon_cluster,

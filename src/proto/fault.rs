@@ -5,6 +5,7 @@ use std::io;
 
 use crate::types::{EntityAddr, EntityType};
 
+use super::auth::AuthFault;
 use super::codec::DecodeError;
 use super::frame::Tag;
 
@@ -74,10 +75,8 @@ pub enum Fault {
     HandshakeTooLong,
     /// The peer is not what we meant to dial.
     WrongPeerType(EntityType, EntityType),
-    /// Authentication is impossible: no mode is allowed that it could run in.
-    NoMode,
-    /// The acceptor declined the only method we have, with that result.
-    AuthRefused(i32),
+    /// The two ends could not come to know each other.
+    Auth(AuthFault),
     /// The acceptor chose a mode that was not offered.
     WrongMode(u32),
     /// Declined again and again, and still asking.
@@ -114,10 +113,15 @@ impl Fault {
                 | Self::PeerLacksBannerFeatures(_)
                 | Self::WeLackBannerFeatures(_)
                 | Self::WrongPeerType(..)
-                | Self::NoMode
-                | Self::AuthRefused(_)
+                | Self::Auth(_)
                 | Self::ImpossibleSeq(_)
         )
+    }
+}
+
+impl From<AuthFault> for Fault {
+    fn from(why: AuthFault) -> Self {
+        Self::Auth(why)
     }
 }
 
@@ -155,8 +159,7 @@ impl fmt::Display for Fault {
             Self::Unexpected(tag) => write!(f, "{tag:?} frame out of turn"),
             Self::HandshakeTooLong => f.write_str("handshake without an end"),
             Self::WrongPeerType(want, got) => write!(f, "dialled a {want}, but a {got} answered"),
-            Self::NoMode => f.write_str("no connection mode allowed that goes with auth none"),
-            Self::AuthRefused(result) => write!(f, "peer refused auth none with error {result}"),
+            Self::Auth(why) => fmt::Display::fmt(why, f),
             Self::WrongMode(mode) => write!(f, "peer chose connection mode {mode}"),
             Self::TooManyAuthRequests => f.write_str("too many authentication attempts"),
             Self::Signature => f.write_str("wrong authentication signature"),

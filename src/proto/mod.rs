@@ -31,7 +31,10 @@ mod session;
 #[cfg(test)]
 mod vectors;
 
-pub use auth::ConMode;
+pub use auth::{
+    Agreed, Answer, AuthConfig, AuthFault, ConMode, Identity, KeyStore, METHOD_CEPHX, METHOD_NONE,
+    Question, SessionKey,
+};
 pub use config::{ConnectionModes, GlobalSeq, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
 #[cfg(test)]

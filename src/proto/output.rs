@@ -2,7 +2,7 @@
 
 use crate::types::{EntityAddr, EntityAddrVec, EntityName, Hold, Message, Time, WallTime};
 
-use super::auth::ConMode;
+use super::auth::{Identity, Question};
 use super::fault::Fault;
 
 /// Both clocks at one moment.
@@ -80,6 +80,9 @@ pub enum Event {
     Open(Peer, Initiator),
     /// The session goes on, on a new link.
     Resumed(Initiator),
+    /// The host's own authentication is asked: see
+    /// [`Protocol::handle_auth`](super::Protocol::handle_auth).
+    Auth(Question),
     /// A dialler asks for a session: see [`Protocol::asked`](super::Protocol::asked).
     Asked,
     /// The peer has lost the session. What was queued for it is gone; what of it
@@ -126,10 +129,8 @@ pub struct Peer {
     pub addrs: EntityAddrVec,
     /// Features of both ends.
     pub features: u64,
-    /// The dialler's number in the cluster; 0 if none was given.
-    pub global_id: u64,
-    /// How frames travel.
-    pub mode: ConMode,
+    /// What authentication has brought.
+    pub identity: Identity,
     /// A fault ends the connection.
     pub lossy: bool,
 }

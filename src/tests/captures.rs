@@ -129,7 +129,7 @@ fn kinds(end: &End) -> Vec<u16> {
 
 fn global_id(end: &End) -> u64 {
     let id = end.events.iter().find_map(|event| match event {
-        Event::Open(peer, _) => Some(peer.global_id),
+        Event::Open(peer, _) => Some(peer.identity.global_id),
         _ => None,
     });
     id.expect("never opened")
@@ -210,7 +210,7 @@ fn a_refusal_by_a_real_monitor_ends_our_dialler_for_good() {
     {
         end.receive(unit, Time::ZERO);
     }
-    let told = "dial v2:127.0.0.1:13300/0; fault: peer refused auth none with error -95; \
+    let told = "dial v2:127.0.0.1:13300/0; fault: peer does not take auth none (error -95); \
                 CloseSocket; Closed { reset: true }";
     assert_eq!(end.story(), told);
 }

@@ -36,7 +36,7 @@ fn both_ends_open_and_know_each_other() {
         (server.name.to_string(), server.addrs),
         ("osd.3".to_owned(), addrs(SERVER))
     );
-    assert_eq!((server.mode, server.lossy), (ConMode::Crc, true));
+    assert_eq!((server.identity.mode, server.lossy), (ConMode::Crc, true));
     let client = peer(pair.acceptor());
     assert_eq!(client.name.to_string(), "client.?");
     assert_eq!(
@@ -202,7 +202,7 @@ fn without_mode_crc_there_is_no_authentication() {
     let mut secure = client_config();
     secure.modes.client = vec![ConMode::Secure];
     let (dialler, _) = story(secure, server_config());
-    let told = format!("fault: no connection mode allowed that goes with auth none; {GIVEN_UP}");
+    let told = format!("fault: no connection mode is allowed that goes with auth none; {GIVEN_UP}");
     assert!(dialler.ends_with(&told), "{dialler}");
 
     let mut secure = server_config();

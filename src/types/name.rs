@@ -18,6 +18,8 @@ impl EntityType {
     pub const CLIENT: Self = Self(0x08);
     /// A manager.
     pub const MGR: Self = Self(0x10);
+    /// What monitors give tickets for to be shown to themselves.
+    pub const AUTH: Self = Self(0x20);
 
     const NAMED: [(Self, &'static str); 5] = [
         (Self::MON, "mon"),
@@ -30,6 +32,11 @@ impl EntityType {
     /// True for the five types that can own a messenger.
     pub fn is_known(self) -> bool {
         Self::NAMED.iter().any(|(kind, _)| *kind == self)
+    }
+
+    /// True for members of the cluster, as against its clients.
+    pub fn is_daemon(self) -> bool {
+        [Self::MON, Self::MDS, Self::OSD, Self::MGR].contains(&self)
     }
 
     /// The type of that name, `osd` for instance.

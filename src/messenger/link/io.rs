@@ -230,12 +230,13 @@ impl Link {
     }
 
     /// Not before it is connected, which it may have to be anew since it was read
-    /// last. Nor while it waits for admission, or its dialler for an answer: what
-    /// comes then stays in the kernel.
+    /// last. Nor while it waits for admission or for the host, or its dialler for an
+    /// answer: what comes then stays in the kernel.
     fn reads(&self) -> bool {
         !self.dialling
             && !self.protocol.is_waiting_for_admission()
             && self.protocol.asked().is_none()
+            && !self.protocol.awaits_host()
     }
 
     /// Reads if it may; asks for writability only while the socket is full.

@@ -16,7 +16,7 @@ use super::admission::{Entry, Grant};
 use super::connection::ConnectionRef;
 use super::injection::Injector;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
-use crate::proto::{Clock, Event, LinkDown, Outgoing, Protocol, Spares};
+use crate::proto::{Answer, Clock, Event, LinkDown, Outgoing, Protocol, Spares};
 use crate::types::Time;
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
@@ -66,6 +66,9 @@ pub(crate) struct Link {
     entry: Option<Box<Entry>>,
     /// When the event center will call, at the latest.
     armed: Option<Time>,
+    /// Counts what the host's authentication was asked, so that a late answer is
+    /// known from that to the next question.
+    questions: u64,
     /// Faults on purpose, from the first one asked for on.
     injector: Option<Box<Injector>>,
     over: bool,
@@ -131,6 +134,7 @@ impl Link {
             wait: 0,
             entry: None,
             armed: None,
+            questions: 0,
             injector: None,
             over: false,
             asks: false,
@@ -202,6 +206,25 @@ impl Link {
                 self.resume(scratch, center);
             }
             Err(entry) => self.entry = Some(Box::new(entry)),
+        }
+    }
+
+    /// The host says who the peer is, or what to say to it.
+    pub(crate) fn auth_answered(
+        &mut self,
+        serial: u64,
+        answer: Answer,
+        scratch: &mut Scratch,
+        center: &mut EventCenter,
+    ) {
+        if serial != self.questions {
+            return;
+        }
+        self.protocol
+            .handle_auth(answer, clock(center), &mut scratch.events);
+        self.settle(scratch, center);
+        if self.socket.is_some() {
+            self.resume(scratch, center);
         }
     }
 

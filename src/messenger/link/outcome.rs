@@ -2,6 +2,7 @@
 
 use super::{Link, Scratch, down};
 use crate::event::{EventCenter, Interest};
+use crate::messenger::auth::AuthReply;
 use crate::messenger::dispatch_queue::Item;
 use crate::messenger::dispatcher::Chain;
 use crate::proto::{Event, Fault, LinkDown};
@@ -69,6 +70,11 @@ impl Link {
                     self.con.messenger().connected(&self.con, by);
                 }
             }
+            Event::Auth(question) => {
+                self.questions += 1;
+                let reply = AuthReply::new(&self.con, self.questions);
+                messenger.ask_host(&self.con, question, reply);
+            }
             Event::Asked => self.asks = true,
             Event::RemoteReset => {
                 self.discard_delayed();
@@ -83,6 +89,7 @@ impl Link {
                 .dispatch_queue()
                 .enqueue_event(&self.con, Item::Refused),
             Event::Fault { fault, during } => {
+                self.con.note_fault(fault);
                 self.report(&fault, during);
                 self.stall();
             }

@@ -1,11 +1,28 @@
-//! Authentication method none, and what it agrees on.
+//! Who a peer is, and how both ends prove it.
 //!
-//! Method none proves nothing: the dialler states a name. There is no session
-//! key, so signatures are zeros and only mode crc is possible.
+//! A [`Dialogue`] is the dialler's part of one authentication, an
+//! [`Examination`] the acceptor's. Neither knows frames or records: the
+//! handshakes of both protocols carry their payloads. What they need of keys
+//! and tickets they take from a [`KeyStore`]. A host that brings a method of its
+//! own is asked by a [`Question`] and may take its time.
 
-use crate::types::{AuthName, EntityType};
+mod dialogue;
+mod examination;
+mod host;
+mod key_store;
+mod none;
+mod signature;
 
-use super::codec::{DecodeError, Field, Reader};
+pub use dialogue::{Dialogue, Said};
+pub use examination::{Examination, Verdict};
+pub use host::{Answer, Question};
+pub use key_store::{KeyStore, NoKeys};
+pub use signature::{SIGNATURE_LEN, is_signature, signature};
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::types::{AuthName, EntityType, Entropy, NoEntropy, Secret, WallTime};
 
 /// How frames travel after authentication.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,65 +41,240 @@ impl ConMode {
             Self::Secure => 2,
         }
     }
+
+    /// The mode of that number.
+    pub const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            1 => Some(Self::Crc),
+            2 => Some(Self::Secure),
+            _ => None,
+        }
+    }
+
+    /// Bytes of connection secret that it takes.
+    pub const fn secret_len(self) -> usize {
+        match self {
+            Self::Crc => 0,
+            Self::Secure => 64,
+        }
+    }
 }
 
 /// The number of authentication method none.
 pub const METHOD_NONE: u32 = 1;
-/// What stands for a proof without a session key.
-pub const NO_SIGNATURE: [u8; 32] = [0; 32];
+/// The number of cephx.
+pub const METHOD_CEPHX: u32 = 2;
 
-// First byte of the payload: who is asked for what.
-const TO_MONITOR: u8 = 10;
-const TO_SERVICE: u8 = 1;
-
-/// The modes that method none can run in, of those allowed.
-pub fn modes_for_none(allowed: &[ConMode]) -> Vec<u32> {
-    allowed
-        .iter()
-        .filter(|mode| **mode == ConMode::Crc)
-        .map(|mode| mode.code())
-        .collect()
-}
-
-/// The dialler's payload. A monitor is asked for an identity, by all but its
-/// own kind; every other service is shown one.
-pub fn none_request(name: &AuthName, peer: EntityType) -> Vec<u8> {
-    let to_monitor = peer == EntityType::MON && name.kind != EntityType::MON;
-    let mut payload = vec![if to_monitor { TO_MONITOR } else { TO_SERVICE }];
-    name.encode(&mut payload);
-    0_u64.encode(&mut payload);
-    payload
-}
-
-/// The global id that a dialler's payload claims. An empty payload claims none.
-pub fn none_claim(payload: &[u8]) -> Result<u64, DecodeError> {
-    if payload.is_empty() {
-        return Ok(0);
+/// A method's name for people.
+pub fn method_name(method: u32) -> &'static str {
+    match method {
+        METHOD_NONE => "none",
+        METHOD_CEPHX => "cephx",
+        4 => "gss",
+        _ => "unknown",
     }
-    let mut from = Reader::new(payload);
-    let asked: u8 = from.field()?;
-    if asked != TO_MONITOR && asked != TO_SERVICE {
-        return Err(DecodeError("its first byte asks for nothing known"));
-    }
-    let _name: AuthName = from.field()?;
-    from.field()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What authentication of a messenger's connections works with.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// Methods between daemons, the preferred one first.
+    pub cluster: Vec<u32>,
+    /// Methods of a daemon towards its clients.
+    pub service: Vec<u32>,
+    /// Methods of a client.
+    pub client: Vec<u32>,
+    /// Where keys and tickets are.
+    pub keys: Arc<dyn KeyStore>,
+    /// Where challenges and session keys come from.
+    pub entropy: Entropy,
+    /// The host authenticates: it is asked everything.
+    pub by_host: bool,
+}
 
-    #[test]
-    fn a_claim_in_either_form_gives_its_global_id() {
-        let name: AuthName = "client.admin".parse().unwrap();
-        for peer in [EntityType::MON, EntityType::OSD] {
-            let mut payload = none_request(&name, peer);
-            let id = payload.len() - 8;
-            payload[id..].copy_from_slice(&4100_u64.to_le_bytes());
-            assert_eq!(none_claim(&payload), Ok(4100));
-            assert!(none_claim(&payload[..id]).is_err());
+impl Default for AuthConfig {
+    /// Method none, and nothing to prove anything by.
+    fn default() -> Self {
+        let none = vec![METHOD_NONE];
+        Self {
+            cluster: none.clone(),
+            service: none.clone(),
+            client: none,
+            keys: Arc::new(NoKeys),
+            entropy: Entropy::new(|_| Err(NoEntropy)),
+            by_host: false,
         }
-        assert_eq!(none_claim(b""), Ok(0));
-        assert!(none_claim(b"\x02").is_err());
+    }
+}
+
+impl AuthConfig {
+    /// The methods that will do between us and a peer, whoever dials.
+    pub fn methods(&self, local: EntityType, peer: EntityType) -> &[u32] {
+        match (local.is_daemon(), peer.is_daemon()) {
+            (true, true) => &self.cluster,
+            (true, false) => &self.service,
+            (false, _) => &self.client,
+        }
+    }
+}
+
+/// What both parts of an authentication look at.
+#[derive(Clone, Copy)]
+pub struct AuthContext<'a> {
+    /// Methods, keys, randomness.
+    pub auth: &'a AuthConfig,
+    /// Who we are.
+    pub name: &'a AuthName,
+    /// What the peer is, or says it is.
+    pub peer_type: EntityType,
+    /// Connection modes allowed with it, the preferred one first.
+    pub modes: &'a [ConMode],
+    /// For the age of tickets.
+    pub now: WallTime,
+}
+
+impl<'a> AuthContext<'a> {
+    /// The methods that will do.
+    pub fn methods(&self) -> &'a [u32] {
+        self.auth.methods(self.name.kind, self.peer_type)
+    }
+
+    /// The modes that some method that will do can run in.
+    pub fn allowed_modes(&self) -> Vec<u32> {
+        let methods = self.methods();
+        let best = methods.iter().find(|method| **method != METHOD_NONE);
+        self.modes_of(best.copied().unwrap_or(METHOD_NONE))
+    }
+
+    /// The modes that a method can run in.
+    pub fn modes_of(&self, method: u32) -> Vec<u32> {
+        let secrets = method != METHOD_NONE;
+        let modes = self
+            .modes
+            .iter()
+            .filter(|mode| secrets || **mode == ConMode::Crc);
+        modes.map(|mode| mode.code()).collect()
+    }
+}
+
+/// What an authentication has brought.
+#[derive(Clone, Debug)]
+pub struct Agreed {
+    /// The dialler's number in the cluster.
+    pub global_id: u64,
+    /// The peer, if it has proved or, by method none, claimed to be that.
+    pub name: Option<AuthName>,
+    /// True if the name is proved.
+    pub is_proved: bool,
+    /// What it may do, in the words of its service.
+    pub caps: Vec<u8>,
+    /// Signs the handshake.
+    pub session_key: Option<SessionKey>,
+    /// Where mode secure takes its keys from.
+    pub connection_secret: Option<Secret>,
+}
+
+/// What is left of it once the connection is safe: who the other end is, and how
+/// frames travel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// As in [`Agreed`].
+    pub global_id: u64,
+    /// As in [`Agreed`].
+    pub name: Option<AuthName>,
+    /// As in [`Agreed`].
+    pub is_proved: bool,
+    /// As in [`Agreed`].
+    pub caps: Vec<u8>,
+    /// How frames travel.
+    pub mode: ConMode,
+}
+
+impl Agreed {
+    /// Forgets the keys.
+    pub fn identity(self, mode: ConMode) -> Identity {
+        Identity {
+            global_id: self.global_id,
+            name: self.name,
+            is_proved: self.is_proved,
+            caps: self.caps,
+            mode,
+        }
+    }
+}
+
+/// A key that both ends know and nobody else.
+#[derive(Clone, Debug)]
+pub enum SessionKey {
+    /// Of a method of the host's.
+    Host(Secret),
+}
+
+impl SessionKey {
+    /// Its bytes.
+    pub fn expose(&self) -> &[u8] {
+        match self {
+            Self::Host(secret) => secret.expose(),
+        }
+    }
+}
+
+/// Why two ends could not come to know each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuthFault {
+    /// No mode is allowed that the method could run in.
+    NoMode(u32),
+    /// There is no method that both ends have; of ours none is left.
+    NoMethod,
+    /// The acceptor declined that method with that errno.
+    Refused(u32, i32),
+    /// Declined in the middle of it: who we say we are was not believed.
+    Denied(u32, i32),
+    /// The host gave up, with that errno.
+    Host(i32),
+    /// The host answered something that was not asked.
+    Answer,
+    /// Mode secure, and the method brought no secret for it.
+    NoSecret,
+    /// There are no random bytes.
+    NoEntropy,
+    /// The peer is of another type than it said first.
+    OtherType(EntityType, EntityType),
+}
+
+impl fmt::Display for AuthFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMode(method) => {
+                let method = method_name(*method);
+                write!(
+                    f,
+                    "no connection mode is allowed that goes with auth {method}"
+                )
+            }
+            Self::NoMethod => f.write_str("no authentication method in common with the peer"),
+            Self::Refused(method, errno) => {
+                let method = method_name(*method);
+                write!(f, "peer does not take auth {method} (error {errno})")
+            }
+            Self::Denied(method, errno) => {
+                let method = method_name(*method);
+                write!(
+                    f,
+                    "peer denied auth {method}: wrong key, or unknown to it (error {errno})"
+                )
+            }
+            Self::Host(errno) => write!(f, "authentication given up with error {errno}"),
+            Self::Answer => f.write_str("authentication was answered out of turn"),
+            Self::NoSecret => f.write_str("mode secure without a connection secret"),
+            Self::NoEntropy => fmt::Display::fmt(&NoEntropy, f),
+            Self::OtherType(said, is) => write!(f, "peer said it is a {said}, and is a {is}"),
+        }
+    }
+}
+
+impl From<NoEntropy> for AuthFault {
+    fn from(_: NoEntropy) -> Self {
+        Self::NoEntropy
     }
 }

@@ -89,6 +89,16 @@ control! {
         /// Modes that would do.
         allowed_modes: Vec<u32>,
     }
+    /// The acceptor's part of another round.
+    AuthReplyMore extensible {
+        /// What the method says.
+        payload: Vec<u8>,
+    }
+    /// The dialler's part of another round.
+    AuthRequestMore extensible {
+        /// What the method says.
+        payload: Vec<u8>,
+    }
     /// The acceptor is satisfied.
     AuthDone extensible {
         /// The dialler's number in the cluster.

@@ -2,23 +2,21 @@
 
 use std::net::SocketAddr;
 
-use crate::proto::auth::{self, ConMode};
+use crate::proto::auth::{Agreed, Answer, AuthFault, Examination, Identity, Verdict};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
-    AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, Hello, IdentMissingFeatures,
-    SessionReconnect,
+    AuthBadMethod, AuthDone, AuthReplyMore, AuthRequest, AuthRequestMore, ClientIdent, Hello,
+    IdentMissingFeatures, SessionReconnect,
 };
-use crate::proto::frame::{Frame, Tag};
+use crate::proto::frame::{Frame, Side, Tag};
+use crate::proto::output::Event;
 use crate::types::{EntityAddr, EntityAddrVec, EntityType, features};
 
+use super::safety::{Expected, secure};
 use super::{Context, Step, payload};
 
 /// AUTH_REQUESTs that may be declined on one connection.
 const MAX_AUTH_REQUESTS: u32 = 8;
-
-// Linux errnos, as the wire has them wherever we run.
-const EACCES: i32 = 13;
-const EOPNOTSUPP: i32 = 95;
 
 /// The states of an acceptor.
 pub enum Accepting {
@@ -26,21 +24,25 @@ pub enum Accepting {
     Banner(SocketAddr),
     /// Our HELLO is out.
     Hello,
-    /// The peer is of that type and so many of its requests were declined.
+    /// A first request is awaited, or the next one after so many.
     Auth(EntityType, u32),
+    /// Our AUTH_REPLY_MORE is out.
+    AuthMore(EntityType, u32, Examination),
+    /// The host is asked what to answer.
+    AskingHost(EntityType, u32, Examination),
     /// Authenticated; the peer's proof is missing.
-    Sign(Authenticated),
+    Sign(Authenticated, Expected),
     /// The peer may ask for a session.
     Session(Authenticated),
 }
 
-/// Who the peer claims to be.
-#[derive(Clone, Copy, Debug)]
+/// Who the peer is.
+#[derive(Clone, Debug)]
 pub struct Authenticated {
     /// Its kind.
     pub peer_type: EntityType,
-    /// Its number in the cluster.
-    pub global_id: u64,
+    /// What it has proved.
+    pub identity: Identity,
 }
 
 /// What it asks for, checked as far as this end alone can.
@@ -83,10 +85,18 @@ impl Accepting {
     pub fn handle(self, frame: &Frame<'_>, context: &mut Context<'_>) -> Result<Step<Self>, Fault> {
         match (self, frame.tag) {
             (Self::Hello, Tag::Hello) => Ok(on_hello(&payload(frame)?, context)),
-            (Self::Auth(peer_type, declined), Tag::AuthRequest) => {
-                on_auth_request(peer_type, declined, &payload(frame)?, context)
+            (Self::Auth(peer_type, asked), Tag::AuthRequest) => {
+                on_auth_request(peer_type, asked, &payload(frame)?, context)
             }
-            (Self::Sign(peer), Tag::AuthSignature) => on_signature(peer, &payload(frame)?),
+            (Self::AuthMore(peer_type, asked, mut examination), Tag::AuthRequestMore) => {
+                let more: AuthRequestMore = payload(frame)?;
+                let verdict = examination.more(&more.payload, context.auth(peer_type))?;
+                answer(peer_type, asked, examination, verdict, context)
+            }
+            (Self::Sign(peer, expected), Tag::AuthSignature) => {
+                expected.check(&payload(frame)?)?;
+                Ok(Step::Next(Self::Session(peer)))
+            }
             (Self::Session(peer), Tag::ClientIdent) => {
                 on_client_ident(peer, payload(frame)?, context)
             }
@@ -97,13 +107,33 @@ impl Accepting {
         }
     }
 
+    /// What the host says to the question that it was asked.
+    pub fn handle_auth(self, said: Answer, context: &mut Context<'_>) -> Result<Step<Self>, Fault> {
+        let Self::AskingHost(peer_type, asked, mut examination) = self else {
+            return Ok(Step::Next(self));
+        };
+        let verdict = examination.answer(said)?;
+        answer(peer_type, asked, examination, verdict, context)
+    }
+
+    /// True while the host is asked.
+    pub const fn awaits_host(&self) -> bool {
+        matches!(self, Self::AskingHost(..))
+    }
+
+    /// True while what the peer sends is to be signed.
+    pub const fn is_recorded(&self) -> bool {
+        !matches!(self, Self::Sign(..) | Self::Session(_))
+    }
+
     /// Ceph's name for the state.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Banner(_) => "BANNER_ACCEPTING",
             Self::Hello => "HELLO_ACCEPTING",
             Self::Auth(..) => "AUTH_ACCEPTING",
-            Self::Sign(_) => "AUTH_ACCEPTING_SIGN",
+            Self::AuthMore(..) | Self::AskingHost(..) => "AUTH_ACCEPTING_MORE",
+            Self::Sign(..) => "AUTH_ACCEPTING_SIGN",
             Self::Session(_) => "SESSION_ACCEPTING",
         }
     }
@@ -121,55 +151,83 @@ fn on_hello(hello: &Hello, context: &mut Context<'_>) -> Step<Accepting> {
 
 fn on_auth_request(
     peer_type: EntityType,
-    declined: u32,
+    asked: u32,
     request: &AuthRequest,
     context: &mut Context<'_>,
 ) -> Result<Step<Accepting>, Fault> {
-    let config = context.config;
-    let allowed_modes = auth::modes_for_none(config.modes.allowed(config.name.kind, peer_type));
-    let common = request
-        .preferred_modes
-        .iter()
-        .any(|mode| allowed_modes.contains(mode));
-    let verdict = if request.method == auth::METHOD_NONE && common {
-        auth::none_claim(&request.payload).map_err(|_| EACCES)
-    } else {
-        Err(EOPNOTSUPP)
-    };
-    match verdict {
-        Ok(global_id) => {
-            let con_mode = ConMode::Crc.code();
-            context.out.control(&AuthDone {
-                global_id,
-                con_mode,
-                payload: Vec::new(),
-            });
-            context.out.control(&AuthSignature {
-                signature: auth::NO_SIGNATURE,
-            });
-            Ok(Step::Next(Accepting::Sign(Authenticated {
-                peer_type,
-                global_id,
-            })))
-        }
-        Err(_) if declined + 1 >= MAX_AUTH_REQUESTS => Err(Fault::TooManyAuthRequests),
-        Err(errno) => {
-            context.out.control(&AuthBadMethod {
-                method: request.method,
-                result: -errno,
-                allowed_methods: vec![auth::METHOD_NONE],
-                allowed_modes,
-            });
-            Ok(Step::Next(Accepting::Auth(peer_type, declined + 1)))
-        }
-    }
+    let mut examination = Examination::default();
+    let verdict = examination.request(
+        request.method,
+        &request.preferred_modes,
+        &request.payload,
+        context.auth(peer_type),
+    )?;
+    answer(peer_type, asked + 1, examination, verdict, context)
 }
 
-fn on_signature(peer: Authenticated, proof: &AuthSignature) -> Result<Step<Accepting>, Fault> {
-    if proof.signature != auth::NO_SIGNATURE {
-        return Err(Fault::Signature);
+/// Answers the dialler's last word.
+fn answer(
+    peer_type: EntityType,
+    asked: u32,
+    examination: Examination,
+    verdict: Verdict,
+    context: &mut Context<'_>,
+) -> Result<Step<Accepting>, Fault> {
+    Ok(Step::Next(match verdict {
+        Verdict::Agreed(agreed, payload) => {
+            return authenticated(peer_type, &examination, *agreed, payload, context);
+        }
+        Verdict::More(payload) => {
+            context.out.control(&AuthReplyMore { payload });
+            Accepting::AuthMore(peer_type, asked, examination)
+        }
+        Verdict::Ask(question) => {
+            context.events.push(Event::Auth(question));
+            Accepting::AskingHost(peer_type, asked, examination)
+        }
+        Verdict::No(_) if asked >= MAX_AUTH_REQUESTS => return Err(Fault::TooManyAuthRequests),
+        Verdict::No(errno) => {
+            let auth = context.auth(peer_type);
+            context.out.control(&AuthBadMethod {
+                method: examination.method(),
+                result: -errno,
+                allowed_methods: auth.methods().to_vec(),
+                allowed_modes: auth.allowed_modes(),
+            });
+            Accepting::Auth(peer_type, asked)
+        }
+    }))
+}
+
+/// What a peer has proved to be must be what it said it is: on that its policy
+/// and the modes allowed were chosen.
+fn authenticated(
+    peer_type: EntityType,
+    examination: &Examination,
+    agreed: Agreed,
+    payload: Vec<u8>,
+    context: &mut Context<'_>,
+) -> Result<Step<Accepting>, Fault> {
+    if let Some(name) = agreed.name.as_ref().filter(|_| agreed.is_proved) {
+        if name.kind != peer_type {
+            return Err(AuthFault::OtherType(peer_type, name.kind).into());
+        }
     }
-    Ok(Step::Next(Accepting::Session(peer)))
+    let mode = examination.con_mode();
+    context.out.control(&AuthDone {
+        global_id: agreed.global_id,
+        con_mode: mode.code(),
+        payload,
+    });
+    let expected = secure(&agreed, mode, Side::Acceptor, context)?;
+    let identity = agreed.identity(mode);
+    Ok(Step::Next(Accepting::Sign(
+        Authenticated {
+            peer_type,
+            identity,
+        },
+        expected,
+    )))
 }
 
 fn on_client_ident(

@@ -1,17 +1,18 @@
 //! The dialler's handshake.
 
-use crate::proto::auth::{self, ConMode};
+use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Dialogue, Identity, Said};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
-    AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, FLAG_LOSSY, Hello,
-    IdentMissingFeatures, ServerIdent, SessionReconnect, SessionReconnectOk, SessionReset,
+    AuthBadMethod, AuthDone, AuthReplyMore, AuthRequest, AuthRequestMore, ClientIdent, FLAG_LOSSY,
+    Hello, IdentMissingFeatures, ServerIdent, SessionReconnect, SessionReconnectOk, SessionReset,
     SessionRetry, SessionRetryGlobal, Wait,
 };
-use crate::proto::frame::{Frame, Tag};
+use crate::proto::frame::{Frame, Side, Tag};
 use crate::proto::mutation::{self, Mutation};
 use crate::proto::output::{Event, Peer};
 use crate::types::{EntityAddr, EntityName, EntityType, features};
 
+use super::safety::{Expected, secure};
 use super::{Context, Step, payload};
 
 /// Times that an acceptor may decline to resume a session on one socket.
@@ -34,14 +35,16 @@ pub enum Connecting {
     Banner(Dialled),
     /// Our HELLO is out.
     Hello(Dialled),
-    /// Our AUTH_REQUEST is out.
-    Auth(Dialled),
-    /// Authenticated under that global id; the peer's proof is missing.
-    Sign(Dialled, u64),
+    /// Our AUTH_REQUEST or AUTH_REQUEST_MORE is out.
+    Auth(Dialled, Dialogue),
+    /// The host is asked what to say next.
+    AskingHost(Dialled, Dialogue, Option<ConMode>),
+    /// Authenticated; the peer's proof is missing.
+    Sign(Dialled, Identity, Expected),
     /// Our CLIENT_IDENT is out.
-    Ident(Dialled, u64),
+    Ident(Dialled, Identity),
     /// Our SESSION_RECONNECT is out, after so many were declined.
-    Reconnect(Dialled, u64, u32),
+    Reconnect(Dialled, Identity, u32),
 }
 
 impl Connecting {
@@ -64,38 +67,40 @@ impl Connecting {
     pub fn handle(self, frame: &Frame<'_>, context: &mut Context<'_>) -> Result<Step<Self>, Fault> {
         match (self, frame.tag) {
             (Self::Hello(dialled), Tag::Hello) => on_hello(dialled, &payload(frame)?, context),
-            (Self::Auth(dialled), Tag::AuthDone) => {
-                on_auth_done(dialled, &payload(frame)?, context)
+            (Self::Auth(dialled, dialogue), Tag::AuthReplyMore) => {
+                on_reply_more(dialled, dialogue, &payload(frame)?, context)
             }
-            // Method none in mode crc is all there is to offer, so there is
-            // nothing left to try.
-            (Self::Auth(_), Tag::AuthBadMethod) => {
-                Err(Fault::AuthRefused(payload::<AuthBadMethod>(frame)?.result))
+            (Self::Auth(dialled, dialogue), Tag::AuthBadMethod) => {
+                on_bad_method(dialled, dialogue, &payload(frame)?, context)
             }
-            (Self::Sign(dialled, global_id), Tag::AuthSignature) => {
-                on_signature(dialled, global_id, &payload(frame)?, context)
+            (Self::Auth(dialled, dialogue), Tag::AuthDone) => {
+                on_auth_done(dialled, dialogue, &payload(frame)?, context)
             }
-            (Self::Ident(dialled, global_id), Tag::ServerIdent) => {
-                on_server_ident(&dialled, global_id, payload(frame)?, context)
+            (Self::Sign(dialled, identity, expected), Tag::AuthSignature) => {
+                expected.check(&payload(frame)?)?;
+                Ok(ask_for_session(dialled, identity, context))
+            }
+            (Self::Ident(dialled, identity), Tag::ServerIdent) => {
+                on_server_ident(&dialled, identity, payload(frame)?, context)
             }
             (Self::Reconnect(..), Tag::SessionReconnectOk) => {
                 on_reconnect_ok(&payload(frame)?, context)
             }
-            (Self::Reconnect(dialled, global_id, _), Tag::SessionReset) => {
-                on_reset(dialled, global_id, &payload(frame)?, context)
+            (Self::Reconnect(dialled, identity, _), Tag::SessionReset) => {
+                on_reset(dialled, identity, &payload(frame)?, context)
             }
             (Self::Reconnect(_, _, MAX_RETRIES), Tag::SessionRetry | Tag::SessionRetryGlobal) => {
                 Err(Fault::TooManyRetries)
             }
-            (Self::Reconnect(dialled, global_id, declined), Tag::SessionRetry) => {
+            (Self::Reconnect(dialled, identity, declined), Tag::SessionRetry) => {
                 let newest = payload::<SessionRetry>(frame)?.connect_seq;
                 context.session.connect_seq = newest.saturating_add(1);
-                Ok(reconnect(dialled, global_id, declined + 1, context))
+                Ok(reconnect(dialled, identity, declined + 1, context))
             }
-            (Self::Reconnect(mut dialled, global_id, declined), Tag::SessionRetryGlobal) => {
+            (Self::Reconnect(mut dialled, identity, declined), Tag::SessionRetryGlobal) => {
                 let newest = payload::<SessionRetryGlobal>(frame)?.global_seq;
                 dialled.global_seq = context.config.global_seq.next(newest);
-                Ok(reconnect(dialled, global_id, declined + 1, context))
+                Ok(reconnect(dialled, identity, declined + 1, context))
             }
             (Self::Ident(..), Tag::IdentMissingFeatures) => Err(Fault::MissingFeatures(
                 payload::<IdentMissingFeatures>(frame)?.features,
@@ -108,12 +113,38 @@ impl Connecting {
         }
     }
 
+    /// What the host says to the question that it was asked.
+    pub fn handle_auth(
+        self,
+        answer: Answer,
+        context: &mut Context<'_>,
+    ) -> Result<Step<Self>, Fault> {
+        let Self::AskingHost(dialled, mut dialogue, mode) = self else {
+            return Ok(Step::Next(self));
+        };
+        let said = dialogue.answer(answer, context.auth(dialled.peer_type))?;
+        say(dialled, dialogue, said, mode, context)
+    }
+
+    /// True while the host is asked.
+    pub const fn awaits_host(&self) -> bool {
+        matches!(self, Self::AskingHost(..))
+    }
+
+    /// True while what the peer sends is to be signed.
+    pub const fn is_recorded(&self) -> bool {
+        matches!(
+            self,
+            Self::Banner(_) | Self::Hello(_) | Self::Auth(..) | Self::AskingHost(..)
+        )
+    }
+
     /// Ceph's name for the state.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Banner(_) => "BANNER_CONNECTING",
             Self::Hello(_) => "HELLO_CONNECTING",
-            Self::Auth(_) => "AUTH_CONNECTING",
+            Self::Auth(..) | Self::AskingHost(..) => "AUTH_CONNECTING",
             Self::Sign(..) => "AUTH_CONNECTING_SIGN",
             Self::Ident(..) => "SESSION_CONNECTING",
             Self::Reconnect(..) => "SESSION_RECONNECTING",
@@ -134,52 +165,116 @@ fn on_hello(
     if seen_as.is_some_and(|seen| context.local.fill_blank_ips(seen.ip())) {
         context.events.push(Event::Learned(context.local.front()));
     }
-    let allowed = config.modes.allowed(config.name.kind, dialled.peer_type);
-    let preferred_modes = auth::modes_for_none(allowed);
-    if preferred_modes.is_empty() {
-        return Err(Fault::NoMode);
-    }
-    let payload = auth::none_request(&config.name, dialled.peer_type);
-    context.out.control(&AuthRequest {
-        method: auth::METHOD_NONE,
-        preferred_modes,
-        payload,
-    });
-    Ok(Step::Next(Connecting::Auth(dialled)))
+    let (dialogue, said) = Dialogue::begin(context.auth(dialled.peer_type))?;
+    say(dialled, dialogue, said, None, context)
+}
+
+fn on_reply_more(
+    dialled: Dialled,
+    mut dialogue: Dialogue,
+    reply: &AuthReplyMore,
+    context: &mut Context<'_>,
+) -> Result<Step<Connecting>, Fault> {
+    let said = dialogue.reply_more(&reply.payload, context.auth(dialled.peer_type))?;
+    say(dialled, dialogue, said, None, context)
+}
+
+fn on_bad_method(
+    dialled: Dialled,
+    mut dialogue: Dialogue,
+    bad: &AuthBadMethod,
+    context: &mut Context<'_>,
+) -> Result<Step<Connecting>, Fault> {
+    let said = dialogue.bad_method(
+        bad.result,
+        &bad.allowed_methods,
+        &bad.allowed_modes,
+        context.auth(dialled.peer_type),
+    )?;
+    say(dialled, dialogue, said, None, context)
 }
 
 fn on_auth_done(
     dialled: Dialled,
+    mut dialogue: Dialogue,
     done: &AuthDone,
     context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
-    if done.con_mode != ConMode::Crc.code() {
-        return Err(Fault::WrongMode(done.con_mode));
-    }
-    context.out.control(&AuthSignature {
-        signature: auth::NO_SIGNATURE,
-    });
-    Ok(Step::Next(Connecting::Sign(dialled, done.global_id)))
+    let mode =
+        ConMode::from_code(done.con_mode).filter(|_| dialogue.modes().contains(&done.con_mode));
+    let mode = mode.ok_or(Fault::WrongMode(done.con_mode))?;
+    let said = dialogue.done(
+        done.global_id,
+        mode,
+        &done.payload,
+        context.auth(dialled.peer_type),
+    )?;
+    say(dialled, dialogue, said, Some(mode), context)
 }
 
-fn on_signature(
+/// Says what authentication has to say. `mode` is known once the acceptor has
+/// chosen it.
+fn say(
     dialled: Dialled,
-    global_id: u64,
-    proof: &AuthSignature,
+    dialogue: Dialogue,
+    said: Said,
+    mode: Option<ConMode>,
     context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
-    if proof.signature != auth::NO_SIGNATURE {
-        return Err(Fault::Signature);
+    match (said, mode) {
+        (
+            Said::Request {
+                method,
+                modes: preferred_modes,
+                payload,
+            },
+            None,
+        ) => context.out.control(&AuthRequest {
+            method,
+            preferred_modes,
+            payload,
+        }),
+        (Said::More(payload), None) => context.out.control(&AuthRequestMore { payload }),
+        (Said::Agreed(agreed), Some(mode)) => {
+            return authenticated(dialled, *agreed, mode, context);
+        }
+        (Said::Ask(question), mode) => {
+            context.events.push(Event::Auth(question));
+            return Ok(Step::Next(Connecting::AskingHost(dialled, dialogue, mode)));
+        }
+        _ => return Err(Fault::Auth(AuthFault::Answer)),
     }
-    Ok(match context.session.server_cookie {
-        0 => ident(dialled, global_id, context),
-        _ => reconnect(dialled, global_id, 0, context),
-    })
+    Ok(Step::Next(Connecting::Auth(dialled, dialogue)))
+}
+
+fn authenticated(
+    dialled: Dialled,
+    agreed: Agreed,
+    mode: ConMode,
+    context: &mut Context<'_>,
+) -> Result<Step<Connecting>, Fault> {
+    let expected = secure(&agreed, mode, Side::Dialler, context)?;
+    Ok(Step::Next(Connecting::Sign(
+        dialled,
+        agreed.identity(mode),
+        expected,
+    )))
+}
+
+fn ask_for_session(
+    dialled: Dialled,
+    identity: Identity,
+    context: &mut Context<'_>,
+) -> Step<Connecting> {
+    match context.session.server_cookie {
+        0 => ident(dialled, identity, context),
+        _ => reconnect(dialled, identity, 0, context),
+    }
 }
 
 /// Asks for a session. Its cookie stays the same over failed attempts, so that
 /// the acceptor knows one that it has granted already.
-fn ident(dialled: Dialled, global_id: u64, context: &mut Context<'_>) -> Step<Connecting> {
+fn ident(dialled: Dialled, identity: Identity, context: &mut Context<'_>) -> Step<Connecting> {
     let session = &mut *context.session;
     if !context.policy.lossy && session.client_cookie == 0 {
         session.client_cookie = context.random.next_non_zero();
@@ -187,20 +282,20 @@ fn ident(dialled: Dialled, global_id: u64, context: &mut Context<'_>) -> Step<Co
     context.out.control(&ClientIdent {
         addrs: context.local.clone(),
         target: dialled.target,
-        gid: context.config.name.entity_name().num,
+        gid: context.config.own_number(),
         global_seq: dialled.global_seq,
         supported_features: context.policy.features_supported,
         required_features: context.policy.features_required | features::MSG_ADDR2,
         flags: if context.policy.lossy { FLAG_LOSSY } else { 0 },
         cookie: session.client_cookie,
     });
-    Step::Next(Connecting::Ident(dialled, global_id))
+    Step::Next(Connecting::Ident(dialled, identity))
 }
 
 /// Asks to go on with the session.
 fn reconnect(
     dialled: Dialled,
-    global_id: u64,
+    identity: Identity,
     declined: u32,
     context: &mut Context<'_>,
 ) -> Step<Connecting> {
@@ -213,7 +308,7 @@ fn reconnect(
         connect_seq: session.connect_seq,
         msg_seq: session.in_seq(),
     });
-    Step::Next(Connecting::Reconnect(dialled, global_id, declined))
+    Step::Next(Connecting::Reconnect(dialled, identity, declined))
 }
 
 fn on_reconnect_ok(
@@ -230,7 +325,7 @@ fn on_reconnect_ok(
 /// The acceptor does not have the session, or, unless `full`, its part of it.
 fn on_reset(
     dialled: Dialled,
-    global_id: u64,
+    identity: Identity,
     reset: &SessionReset,
     context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
@@ -242,14 +337,14 @@ fn on_reset(
     } else {
         context.session.restart();
     }
-    Ok(ident(dialled, global_id, context))
+    Ok(ident(dialled, identity, context))
 }
 
 /// The acceptor decides whether there is a session to be kept. Its required
 /// features it checks itself.
 fn on_server_ident(
     dialled: &Dialled,
-    global_id: u64,
+    identity: Identity,
     ident: ServerIdent,
     context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
@@ -263,8 +358,7 @@ fn on_server_ident(
         name: EntityName::new(dialled.peer_type, ident.gid),
         addrs: ident.addrs,
         features: context.policy.features_supported & ident.supported_features,
-        global_id,
-        mode: ConMode::Crc,
+        identity,
         lossy: context.policy.lossy,
     }))
 }

@@ -4,17 +4,19 @@
 
 mod accept;
 mod connect;
+mod safety;
 
 pub use accept::{Accepting, Authenticated, Request};
 pub use connect::{Connecting, Dialled};
 
-use crate::types::{EntityAddrVec, Policy, Random};
+use crate::types::{EntityAddrVec, EntityType, Policy, Random, WallTime};
 
+use super::auth::{Answer, AuthContext};
 use super::banner::Banner;
 use super::config::ProtocolConfig;
 use super::fault::Fault;
 use super::frame::control::Control;
-use super::frame::{Frame, FrameWriter};
+use super::frame::{Frame, FrameReader, FrameWriter};
 use super::output::{Event, Peer};
 use super::session::Session;
 
@@ -56,10 +58,29 @@ pub struct Context<'a> {
     pub session: &'a mut Session,
     /// Where cookies come from.
     pub random: &'a mut Random,
+    /// What the peer has sent so far, to be signed.
+    pub received: &'a mut Vec<u8>,
+    /// The calendar time.
+    pub wall: WallTime,
+    /// What cuts the peer's frames.
+    pub reader: &'a mut FrameReader,
     /// Where answers are staged.
     pub out: &'a mut FrameWriter,
     /// Where news go.
     pub events: &'a mut Vec<Event>,
+}
+
+impl<'a> Context<'a> {
+    /// What authentication with a peer of that type looks at.
+    pub fn auth(&self, peer_type: EntityType) -> AuthContext<'a> {
+        AuthContext {
+            auth: &self.config.auth,
+            name: &self.config.name,
+            peer_type,
+            modes: self.config.modes.allowed(self.config.name.kind, peer_type),
+            now: self.wall,
+        }
+    }
 }
 
 impl Handshake {
@@ -85,6 +106,34 @@ impl Handshake {
             Self::Connect(state) => state.handle(frame, context)?.map(Self::Connect),
             Self::Accept(state) => state.handle(frame, context)?.map(Self::Accept),
         })
+    }
+
+    /// What the host says to the question that it was asked.
+    pub fn handle_auth(
+        self,
+        answer: Answer,
+        context: &mut Context<'_>,
+    ) -> Result<Step<Self>, Fault> {
+        Ok(match self {
+            Self::Connect(state) => state.handle_auth(answer, context)?.map(Self::Connect),
+            Self::Accept(state) => state.handle_auth(answer, context)?.map(Self::Accept),
+        })
+    }
+
+    /// True while the host is asked: what the peer says meanwhile must wait.
+    pub const fn awaits_host(&self) -> bool {
+        match self {
+            Self::Connect(state) => state.awaits_host(),
+            Self::Accept(state) => state.awaits_host(),
+        }
+    }
+
+    /// True while what the peer sends is to be signed.
+    pub const fn is_recorded(&self) -> bool {
+        match self {
+            Self::Connect(state) => state.is_recorded(),
+            Self::Accept(state) => state.is_recorded(),
+        }
     }
 
     /// Ceph's name for the state.
@@ -136,6 +185,7 @@ impl Budget {
 
 /// Stages our banner.
 pub fn send_banner(config: &ProtocolConfig, out: &mut FrameWriter) {
+    out.start_transcript();
     out.raw(&Banner::of(config).encode());
 }
 

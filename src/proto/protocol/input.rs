@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::proto::auth::Answer;
 use crate::proto::banner::Banner;
 use crate::proto::fault::{Fault, LinkDown};
 use crate::proto::frame::{Bulk, Frame};
@@ -17,6 +18,19 @@ enum Done {
     Open(Peer),
     Resumed,
     Asks,
+}
+
+impl Attempt {
+    /// Counts, and keeps as long as it is to be signed, what was taken off the
+    /// front of `before`.
+    fn note_received(&mut self, before: &[u8], rest: &[u8]) -> Result<(), Fault> {
+        let taken = before.get(..before.len() - rest.len()).unwrap_or_default();
+        self.budget.spend_bytes(taken.len())?;
+        if self.handshake.is_recorded() {
+            self.received.extend_from_slice(taken);
+        }
+        Ok(())
+    }
 }
 
 impl Protocol {
@@ -50,7 +64,7 @@ impl Protocol {
     /// Present the rest again, in front of what is read next.
     pub fn handle_received(&mut self, input: &[u8], now: Clock, intake: &mut Intake<'_>) -> usize {
         let mut rest = input;
-        match self.receive(&mut rest, now.now, intake) {
+        match self.receive(&mut rest, now, intake) {
             Ok(()) => input.len() - rest.len(),
             Err(fault) => {
                 self.fault(fault, now.now, intake.events);
@@ -79,6 +93,22 @@ impl Protocol {
         self.reader.handle_admitted(hold);
         if let State::Open(exchange) = &mut self.state {
             exchange.read_again(now);
+        }
+    }
+
+    /// What the host says to the last [`Event::Auth`]. Present the kept bytes again.
+    /// Nothing happens if nothing is asked (any more).
+    pub fn handle_auth(&mut self, answer: Answer, now: Clock, events: &mut Vec<Event>) {
+        if !self.awaits_host() {
+            return;
+        }
+        let done = self.advance(
+            |handshake, context| handshake.handle_auth(answer, context),
+            now,
+            events,
+        );
+        if let Err(fault) = done {
+            self.fault(fault, now.now, events);
         }
     }
 
@@ -133,19 +163,22 @@ impl Protocol {
     fn receive(
         &mut self,
         rest: &mut &[u8],
-        now: Time,
+        now: Clock,
         intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
         while let State::Handshake(attempt) = &mut self.state {
             if attempt.handshake.expects_banner() {
-                if !self.receive_banner(rest, intake.events)? {
+                if !self.receive_banner(rest, now, intake.events)? {
                     return Ok(());
                 }
                 continue;
             }
-            let before = rest.len();
+            if attempt.handshake.awaits_host() {
+                return Ok(());
+            }
+            let before = *rest;
             let frame = self.reader.next(rest, intake.admit)?;
-            attempt.budget.spend_bytes(before - rest.len())?;
+            attempt.note_received(before, rest)?;
             let Some(frame) = frame else {
                 return Ok(());
             };
@@ -154,7 +187,7 @@ impl Protocol {
         }
         match &mut self.state {
             State::Open(exchange) => {
-                exchange.receive(&mut self.reader, &mut self.session, rest, now, intake)
+                exchange.receive(&mut self.reader, &mut self.session, rest, now.now, intake)
             }
             // What follows the request belongs to whoever gets the socket.
             State::Asking(_) => Ok(()),
@@ -167,34 +200,42 @@ impl Protocol {
     }
 
     /// False: it is not whole yet.
-    fn receive_banner(&mut self, rest: &mut &[u8], events: &mut Vec<Event>) -> Result<bool, Fault> {
-        let before = rest.len();
+    fn receive_banner(
+        &mut self,
+        rest: &mut &[u8],
+        now: Clock,
+        events: &mut Vec<Event>,
+    ) -> Result<bool, Fault> {
+        let before = *rest;
         let Some(theirs) = Banner::decode(rest)? else {
             return Ok(false);
         };
         let revision = Banner::of(&self.config).agree(&theirs)?;
         self.reader.set_revision(revision);
         self.writer.set_revision(revision);
+        if let State::Handshake(attempt) = &mut self.state {
+            attempt.note_received(before, rest)?;
+        }
         self.advance(
             |handshake, context| Ok(Step::Next(handshake.handle_banner(context))),
+            now,
             events,
         )?;
-        if let State::Handshake(attempt) = &mut self.state {
-            attempt.budget.spend_bytes(before - rest.len())?;
-        }
         Ok(true)
     }
 
     fn receive_handshake(
         &mut self,
         frame: &Frame<'_>,
-        now: Time,
+        now: Clock,
         events: &mut Vec<Event>,
     ) -> Result<(), Fault> {
         let done = self.advance(
             |handshake, context| handshake.handle(frame, context),
+            now,
             events,
         )?;
+        let now = now.now;
         match done {
             Done::Open(peer) => {
                 self.open(now);
@@ -215,6 +256,7 @@ impl Protocol {
     fn advance(
         &mut self,
         step: impl FnOnce(Handshake, &mut Context<'_>) -> Result<Step<Handshake>, Fault>,
+        now: Clock,
         events: &mut Vec<Event>,
     ) -> Result<Done, Fault> {
         let name = self.state_name();
@@ -224,6 +266,7 @@ impl Protocol {
         };
         let Attempt {
             handshake,
+            mut received,
             budget,
             deadline,
         } = attempt;
@@ -233,6 +276,9 @@ impl Protocol {
             local: &mut self.local,
             session: &mut self.session,
             random: &mut self.random,
+            received: &mut received,
+            wall: now.wall,
+            reader: &mut self.reader,
             out: &mut self.writer,
             events,
         };
@@ -240,6 +286,7 @@ impl Protocol {
             Step::Next(handshake) => {
                 self.state = State::Handshake(Attempt {
                     handshake,
+                    received,
                     budget,
                     deadline,
                 });

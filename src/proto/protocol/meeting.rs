@@ -1,6 +1,5 @@
 //! A dialler asks for a session: who decides, and what follows.
 
-use crate::proto::auth::ConMode;
 use crate::proto::frame::control::{
     ClientIdent, FLAG_LOSSY, ServerIdent, SessionReconnectOk, SessionReset, SessionRetry,
     SessionRetryGlobal, Wait,
@@ -83,6 +82,7 @@ impl Protocol {
         }
         self.state = State::Handshake(Attempt {
             handshake: Handshake::Accept(Accepting::Session(asking.peer)),
+            received: Vec::new(),
             budget: asking.budget,
             deadline: asking.deadline,
         });
@@ -183,7 +183,7 @@ impl Protocol {
         self.peer = ident.addrs.clone();
         self.writer.control(&ServerIdent {
             addrs: self.local.clone(),
-            gid: self.config.name.entity_name().num,
+            gid: self.config.own_number(),
             global_seq: self.config.global_seq.next(0),
             supported_features: self.policy.features_supported,
             required_features: self.policy.features_required | features::MSG_ADDR2,
@@ -195,8 +195,7 @@ impl Protocol {
             name: EntityName::new(peer.peer_type, ident.gid),
             addrs: ident.addrs,
             features: self.policy.features_supported & ident.supported_features,
-            global_id: peer.global_id,
-            mode: ConMode::Crc,
+            identity: peer.identity,
             lossy,
         };
         events.push(Event::Open(peer, Initiator::Peer));

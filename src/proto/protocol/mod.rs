@@ -57,6 +57,8 @@ pub struct Protocol {
     session: Session,
     /// A keepalive is to go out before the next message.
     keepalive: bool,
+    /// Attempts in a row that ended with this end, or the peer, not believed.
+    denials: u32,
     /// The last pause between attempts, before jitter; zero after success.
     backoff: Duration,
     random: Random,
@@ -88,6 +90,8 @@ struct Dialling {
 
 struct Attempt {
     handshake: Handshake,
+    /// What the peer has sent, until it is signed.
+    received: Vec<u8>,
     budget: Budget,
     deadline: Time,
 }
@@ -250,6 +254,11 @@ impl Protocol {
         self.reader.is_waiting()
     }
 
+    /// True while the host is asked who the peer is: see [`Self::handle_auth`].
+    pub const fn awaits_host(&self) -> bool {
+        matches!(&self.state, State::Handshake(attempt) if attempt.handshake.awaits_host())
+    }
+
     /// True from the end of the handshake to the end of the link.
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
@@ -296,6 +305,7 @@ impl Protocol {
             state: State::Idle,
             session: Session::default(),
             keepalive: false,
+            denials: 0,
             backoff: Duration::ZERO,
             random: Random::new(seed),
             reader: FrameReader::new(crcs),
@@ -313,6 +323,7 @@ impl Protocol {
         handshake::send_banner(&self.config, &mut self.writer);
         self.state = State::Handshake(Attempt {
             handshake,
+            received: Vec::new(),
             budget: Budget::default(),
             deadline,
         });
@@ -326,6 +337,7 @@ impl Protocol {
     /// The handshake is done.
     fn open(&mut self, now: Time) {
         self.backoff = Duration::ZERO;
+        self.denials = 0;
         self.incoming = false;
         self.reader.allow_messages(self.config.max_message);
         self.state = State::Open(Exchange::new(self.policy.lossy, now));

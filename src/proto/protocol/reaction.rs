@@ -9,6 +9,9 @@ use crate::types::Time;
 
 use super::{Dialling, Protocol, State};
 
+/// Attempts to resume a session that may end with this end not believed.
+const MAX_DENIALS: u32 = 8;
+
 impl Protocol {
     /// Dials if [`Self::wants_link`].
     pub fn wake(&mut self, now: Time, events: &mut Vec<Event>) {
@@ -47,7 +50,7 @@ impl Protocol {
         if self.incoming {
             self.close();
             events.push(Event::Closed { reset: false });
-        } else if fault.is_final() || (was_open && self.ends_with_its_link()) {
+        } else if self.gives_up(fault) || (was_open && self.ends_with_its_link()) {
             self.close();
             events.push(Event::Closed { reset: true });
         } else if self.rests(fault) {
@@ -61,6 +64,17 @@ impl Protocol {
             let pause = self.next_pause();
             self.state = State::Backoff(now + pause);
         }
+    }
+
+    /// Is there no use in dialling again? A peer that does not know us is asked
+    /// again for the sake of a session, and not for ever: tickets are renewed, and
+    /// keys come to a peer with some delay.
+    fn gives_up(&mut self, fault: Fault) -> bool {
+        if !matches!(fault, Fault::Auth(_)) {
+            return fault.is_final();
+        }
+        self.denials += 1;
+        self.session.server_cookie == 0 || self.denials >= MAX_DENIALS
     }
 
     /// Without a link, does this end wait for the peer or for something to say?
