@@ -5,6 +5,8 @@
     reason = "strangers are not msgr's sockets"
 )]
 
+#[path = "loopback/addresses.rs"]
+mod addresses;
 #[path = "loopback/endings.rs"]
 mod endings;
 #[path = "loopback/incarnations.rs"]

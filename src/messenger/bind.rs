@@ -29,12 +29,20 @@ pub(crate) fn bind(
         processors: Vec::new(),
     };
     for addr in &addrs.0 {
-        let wanted = check(addr).and_then(|wanted| bind_one(messenger, wanted, avoid, &mut bound));
-        match wanted {
-            Ok(got) => bound
-                .addrs
-                .0
-                .push(EntityAddr::msgr2(got, messenger.nonce())),
+        let mut binding = Binding {
+            messenger,
+            kind: addr.kind,
+            avoid,
+            processors: Vec::new(),
+        };
+        let listening = check(addr).and_then(|wanted| binding.bind(wanted));
+        bound.processors.append(&mut binding.processors);
+        match listening {
+            Ok(got) => bound.addrs.0.push(EntityAddr {
+                kind: addr.kind,
+                nonce: messenger.nonce(),
+                socket: Some(got),
+            }),
             Err(error) => {
                 release(&bound.processors);
                 return Err(error);
@@ -60,7 +68,11 @@ pub(crate) fn advertised(
         if socket.port() == 0 {
             socket.set_port(bound.0.get(index).map_or(0, EntityAddr::port));
         }
-        let addr = EntityAddr::msgr2(socket, nonce);
+        let addr = EntityAddr {
+            kind: addr.kind,
+            nonce,
+            socket: Some(socket),
+        };
         if addr.is_blank_ip() || addr.port() == 0 {
             return Err(Error::invalid(format!("{addr} could not be dialled")));
         }
@@ -81,6 +93,7 @@ pub(crate) fn release(processors: &[(Worker<Shard>, u64)]) {
     }
 }
 
+/// Where an address is, if its protocol is one that is spoken here.
 fn check(addr: &EntityAddr) -> Result<SocketAddr> {
     match (addr.kind, addr.socket) {
         (AddrType::Msgr2, Some(socket)) => Ok(socket),
@@ -94,133 +107,128 @@ fn check(addr: &EntityAddr) -> Result<SocketAddr> {
     }
 }
 
-fn bind_one(
-    messenger: &Arc<AsyncMessenger>,
-    wanted: SocketAddr,
-    avoid: &[u16],
-    bound: &mut Bound,
-) -> Result<SocketAddr> {
-    let ports = &messenger.options().ports;
-    if wanted.port() != 0 || ports.min == 0 {
-        return listen_elsewhere(messenger, wanted, avoid, bound)
-            .map_err(|why| Error::io(format_args!("binding {wanted}"), &why));
-    }
-    for attempt in 0..ports.attempts {
-        if attempt > 0 && messenger.lifecycle().pause(ports.delay) {
-            return Err(Error::shut_down());
-        }
-        if let Some(got) = search(messenger, wanted, avoid, bound)? {
-            return Ok(got);
-        }
-    }
-    let range = format!(
-        "{}: no port from {} to {} is free",
-        wanted.ip(),
-        ports.min,
-        ports.max
-    );
-    Err(Error::new(libc::EADDRINUSE, range))
+/// Binds one address.
+struct Binding<'a> {
+    messenger: &'a Arc<AsyncMessenger>,
+    /// Which protocol is spoken there.
+    kind: AddrType,
+    /// Ports that are passed over where one is looked for.
+    avoid: &'a [u16],
+    processors: Vec<(Worker<Shard>, u64)>,
 }
 
-/// Goes through the port range once.
-fn search(
-    messenger: &Arc<AsyncMessenger>,
-    wanted: SocketAddr,
-    avoid: &[u16],
-    bound: &mut Bound,
-) -> Result<Option<SocketAddr>> {
-    let ports = &messenger.options().ports;
-    for port in (ports.min..=ports.max).filter(|port| !avoid.contains(port)) {
-        let at = SocketAddr::new(wanted.ip(), port);
-        match listen(messenger, at, bound) {
-            Ok(got) => return Ok(Some(got)),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(Error::io(format_args!("binding {at}"), &error)),
+impl Binding<'_> {
+    fn bind(&mut self, wanted: SocketAddr) -> Result<SocketAddr> {
+        let ports = &self.messenger.options().ports;
+        if wanted.port() != 0 || ports.min == 0 {
+            return self
+                .listen_elsewhere(wanted)
+                .map_err(|why| Error::io(format_args!("binding {wanted}"), &why));
         }
-    }
-    Ok(None)
-}
-
-/// Listens where it was told to, or, for port 0, where the kernel says, though not
-/// at a port in `avoid`.
-fn listen_elsewhere(
-    messenger: &Arc<AsyncMessenger>,
-    wanted: SocketAddr,
-    avoid: &[u16],
-    bound: &mut Bound,
-) -> io::Result<SocketAddr> {
-    let mut rejected = Vec::new();
-    let got = loop {
-        let before = bound.processors.len();
-        match listen(messenger, wanted, bound) {
-            // Kept until the end, or the kernel might offer it again.
-            Ok(got) if wanted.port() == 0 && avoid.contains(&got.port()) => {
-                rejected.extend(bound.processors.split_off(before));
+        for attempt in 0..ports.attempts {
+            if attempt > 0 && self.messenger.lifecycle().pause(ports.delay) {
+                return Err(Error::shut_down());
             }
-            other => break other,
+            if let Some(got) = self.search(wanted)? {
+                return Ok(got);
+            }
         }
-    };
-    release(&rejected);
-    got
-}
+        let range = format!(
+            "{}: no port from {} to {} is free",
+            wanted.ip(),
+            ports.min,
+            ports.max
+        );
+        Err(Error::new(libc::EADDRINUSE, range))
+    }
 
-/// Listens at one address: on the first worker, or on each where every worker
-/// has its own listen table.
-fn listen(
-    messenger: &Arc<AsyncMessenger>,
-    at: SocketAddr,
-    bound: &mut Bound,
-) -> io::Result<SocketAddr> {
-    let workers = messenger.stack().workers();
-    let shared = messenger.has_local_listen_tables() && workers.len() > 1;
-    let listening = if shared { workers } else { &workers[..1] };
-    let mut got = at;
-    for (index, worker) in listening.iter().enumerate() {
-        let sharing = match (shared, index) {
-            (false, _) => PortSharing::Alone,
-            (true, 0) => PortSharing::First,
-            (true, _) => PortSharing::Further,
+    /// Goes through the port range once.
+    fn search(&mut self, wanted: SocketAddr) -> Result<Option<SocketAddr>> {
+        let ports = &self.messenger.options().ports;
+        for port in (ports.min..=ports.max).filter(|port| !self.avoid.contains(port)) {
+            let mut at = wanted;
+            at.set_port(port);
+            match self.listen(at) {
+                Ok(got) => return Ok(Some(got)),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) => return Err(Error::io(format_args!("binding {at}"), &error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Listens where it was told to, or, for port 0, where the kernel says, though
+    /// not at a port that is to be avoided.
+    fn listen_elsewhere(&mut self, wanted: SocketAddr) -> io::Result<SocketAddr> {
+        let mut rejected = Vec::new();
+        let got = loop {
+            match self.listen(wanted) {
+                // Kept until the end, or the kernel might offer it again.
+                Ok(got) if wanted.port() == 0 && self.avoid.contains(&got.port()) => {
+                    rejected.append(&mut self.processors);
+                }
+                other => break other,
+            }
         };
+        release(&rejected);
+        got
+    }
+
+    /// Listens at one address: on the first worker, or on each where every worker
+    /// has its own listen table.
+    fn listen(&mut self, at: SocketAddr) -> io::Result<SocketAddr> {
+        let messenger = self.messenger;
+        let workers = messenger.stack().workers();
+        let shared = messenger.has_local_listen_tables() && workers.len() > 1;
+        let listening = if shared { workers } else { &workers[..1] };
+        let mut got = at;
+        for (index, worker) in listening.iter().enumerate() {
+            let sharing = match (shared, index) {
+                (false, _) => PortSharing::Alone,
+                (true, 0) => PortSharing::First,
+                (true, _) => PortSharing::Further,
+            };
+            match self.listen_in(worker, got, sharing) {
+                Ok((local, key)) => {
+                    self.processors.push((worker.clone(), key));
+                    got = local;
+                }
+                Err(error) => {
+                    release(&std::mem::take(&mut self.processors));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(got)
+    }
+
+    /// Creates the socket inside the worker's loop and waits for it.
+    fn listen_in(
+        &self,
+        worker: &Worker<Shard>,
+        at: SocketAddr,
+        sharing: PortSharing,
+    ) -> io::Result<(SocketAddr, u64)> {
+        let (messenger, kind) = (Arc::clone(self.messenger), self.kind);
+        let key = messenger.stack().next_id();
         let options = SocketOptions {
             sharing,
             ..messenger.socket_options().clone()
         };
-        match listen_in(worker, messenger, got, &options) {
-            Ok((local, key)) => {
-                bound.processors.push((worker.clone(), key));
-                got = local;
+        let listening = worker.submit_to(move |shard, center| {
+            if messenger.is_shut_down() {
+                // The event that closes its sockets may have been here already.
+                return Err(io::Error::from_raw_os_error(libc::ESHUTDOWN));
             }
-            Err(error) => {
-                let failed = bound.processors.split_off(bound.processors.len() - index);
-                release(&failed);
-                return Err(error);
-            }
-        }
+            let socket = center.listen(at, &options)?;
+            let local = socket.local_addr()?;
+            let processor = Processor::new(key, messenger, socket, kind, center)?;
+            shard.add_processor(key, processor);
+            Ok((local, key))
+        });
+        listening.unwrap_or_else(|why| match why {
+            SubmitError::OwnThread => Err(io::Error::from_raw_os_error(libc::EDEADLK)),
+            SubmitError::Stopped => Err(io::Error::from_raw_os_error(libc::ESHUTDOWN)),
+        })
     }
-    Ok(got)
-}
-
-/// Creates the socket inside the worker's loop and waits for it.
-fn listen_in(
-    worker: &Worker<Shard>,
-    messenger: &Arc<AsyncMessenger>,
-    at: SocketAddr,
-    options: &SocketOptions,
-) -> io::Result<(SocketAddr, u64)> {
-    let key = messenger.stack().next_id();
-    let (messenger, options) = (Arc::clone(messenger), options.clone());
-    let listening = worker.submit_to(move |shard, center| {
-        if messenger.is_shut_down() {
-            // The event that closes its sockets may have been here already.
-            return Err(io::Error::from_raw_os_error(libc::ESHUTDOWN));
-        }
-        let socket = center.listen(at, &options)?;
-        let local = socket.local_addr()?;
-        shard.add_processor(key, Processor::new(key, messenger, socket, center)?);
-        Ok((local, key))
-    });
-    listening.unwrap_or_else(|why| match why {
-        SubmitError::OwnThread => Err(io::Error::from_raw_os_error(libc::EDEADLK)),
-        SubmitError::Stopped => Err(io::Error::from_raw_os_error(libc::ESHUTDOWN)),
-    })
 }

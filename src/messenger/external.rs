@@ -9,14 +9,23 @@ use super::connection::ConnectionRef;
 use super::link::Link;
 use crate::event::ConnectedSocket;
 use crate::proto::{Answer, Outgoing};
-use crate::types::Message;
+use crate::types::{AddrType, Message};
+
+/// A socket that was accepted.
+pub(crate) struct Newcomer {
+    pub(crate) socket: ConnectedSocket,
+    /// The peer's end.
+    pub(crate) from: SocketAddr,
+    /// Which protocol is spoken at the address that was dialled.
+    pub(crate) kind: AddrType,
+}
 
 /// An external event: the one way to a worker's connections.
 pub(crate) enum External {
     /// Dial for this new connection.
     Connect(ConnectionRef),
     /// Serve this socket, which one of the messenger's processors accepted.
-    Accepted(Arc<AsyncMessenger>, ConnectedSocket, SocketAddr),
+    Accepted(Arc<AsyncMessenger>, Newcomer),
     /// Queue a message on the connection of that id.
     Send(u64, Outgoing),
     /// Deliver a message that a messenger sent to itself.

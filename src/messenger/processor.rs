@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::async_messenger::AsyncMessenger;
-use super::external::External;
+use super::external::{External, Newcomer};
 use super::shard::Shard;
 use crate::event::{EventCenter, Interest, Registered, ServerSocket, Worker};
+use crate::types::AddrType;
 
 /// Connections taken in one turn, so that a flood of newcomers cannot starve
 /// those who are in.
@@ -23,6 +24,8 @@ pub(crate) struct Processor {
     key: u64,
     messenger: Arc<AsyncMessenger>,
     socket: Registered<ServerSocket>,
+    /// Which protocol is spoken at its address.
+    kind: AddrType,
     /// Out of descriptors: said once, until an accept succeeds again.
     starved: bool,
 }
@@ -33,6 +36,7 @@ impl Processor {
         key: u64,
         messenger: Arc<AsyncMessenger>,
         socket: ServerSocket,
+        kind: AddrType,
         center: &mut EventCenter,
     ) -> io::Result<Self> {
         let socket = center.register(key, socket, Interest::NONE)?;
@@ -40,6 +44,7 @@ impl Processor {
             key,
             messenger,
             socket,
+            kind,
             starved: false,
         })
     }
@@ -58,7 +63,12 @@ impl Processor {
                 Ok((socket, from)) => {
                     self.starved = false;
                     let worker = self.messenger.worker_for_accepted(here);
-                    let event = External::Accepted(Arc::clone(&self.messenger), socket, from);
+                    let newcomer = Newcomer {
+                        socket,
+                        from,
+                        kind: self.kind,
+                    };
+                    let event = External::Accepted(Arc::clone(&self.messenger), newcomer);
                     worker.dispatch_event_external(event);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

@@ -1,16 +1,15 @@
 //! The connections of one worker.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::async_messenger::AsyncMessenger;
 use super::connection::{Connection, ConnectionRef, Kind};
-use super::external::External;
+use super::external::{External, Newcomer};
 use super::link::{Flushed, Link, Scratch};
 use super::processor::Processor;
-use crate::event::{ConnectedSocket, EventCenter, Handler, Readiness, Worker};
+use crate::event::{EventCenter, Handler, Readiness, Worker};
 use crate::proto::{Outgoing, Verdict};
 use crate::types::{EntityAddr, EntityType, Message};
 
@@ -82,15 +81,19 @@ impl Shard {
     fn accepted(
         &mut self,
         messenger: &Arc<AsyncMessenger>,
-        socket: ConnectedSocket,
-        from: SocketAddr,
+        newcomer: Newcomer,
         center: &mut EventCenter,
     ) {
         if messenger.is_shut_down() {
             return self.worker.release();
         }
         // The peer's kind and addresses are what its handshake will tell.
-        let addr = EntityAddr::msgr2(from, 0);
+        let from = newcomer.from;
+        let addr = EntityAddr {
+            kind: newcomer.kind,
+            nonce: 0,
+            socket: Some(from),
+        };
         let con = Connection::new(
             messenger,
             &self.worker,
@@ -99,7 +102,7 @@ impl Shard {
             addr.into(),
         );
         let id = con.id();
-        match Link::accept(con, socket, from, center) {
+        match Link::accept(con, newcomer, center) {
             Ok(link) => {
                 self.links.insert(id, Box::new(link));
                 self.mark_dirty(id);
@@ -354,8 +357,8 @@ impl Handler for Shard {
             External::Send(id, outgoing) => self.send(id, outgoing),
             External::Local(con, message) => Self::deliver_local(&con, message),
             External::Connect(con) => self.connect(con, center),
-            External::Accepted(messenger, socket, from) => {
-                self.accepted(&messenger, socket, from, center)
+            External::Accepted(messenger, newcomer) => {
+                self.accepted(&messenger, newcomer, center);
             }
             External::Keepalive(id) => self.with_link(id, center, |link, _, _| link.keepalive()),
             External::MarkDown(id) => {

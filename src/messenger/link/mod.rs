@@ -9,11 +9,11 @@ mod io;
 mod meeting;
 mod outcome;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::admission::{Entry, Grant};
 use super::connection::ConnectionRef;
+use super::external::Newcomer;
 use super::injection::Injector;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
 use crate::proto::{Answer, Clock, Event, LinkDown, Outgoing, Protocol, Spares};
@@ -108,16 +108,15 @@ impl Link {
     /// A link on a socket that was accepted.
     pub(crate) fn accept(
         con: ConnectionRef,
-        socket: ConnectedSocket,
-        from: SocketAddr,
+        newcomer: Newcomer,
         center: &mut EventCenter,
     ) -> std::io::Result<Self> {
         let messenger = con.messenger();
         let config = Arc::clone(messenger.config());
         let (local, seed) = (messenger.myaddrs(), messenger.seed());
-        let protocol = Protocol::accept(config, local, from, seed, center.now());
+        let protocol = Protocol::accept(config, local, newcomer.from, seed, center.now());
         let mut link = Self::new(con, protocol);
-        link.socket = Some(center.register(link.con.id(), socket, Interest::READ)?);
+        link.socket = Some(center.register(link.con.id(), newcomer.socket, Interest::READ)?);
         Ok(link)
     }
 

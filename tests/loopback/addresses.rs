@@ -1,0 +1,66 @@
+//! Messengers with several addresses.
+
+use std::sync::Arc;
+
+use msgr::{Context, EntityAddr, EntityAddrVec, Messenger};
+
+use crate::support::{client, connect, message, next_message, server};
+
+fn only(addr: EntityAddr) -> EntityAddrVec {
+    addr.into()
+}
+
+#[test]
+fn a_messenger_is_reached_at_each_of_its_addresses() {
+    for local_listen_table in ["false", "true"] {
+        let context = Context::new();
+        context
+            .conf_set("ms_async_local_listen_table", local_listen_table)
+            .unwrap();
+        let addrs = "[v2:127.0.0.1:0,v2:[::1]:0,v2:127.0.0.2:0]";
+        let (server, at_server) = server(&context, addrs);
+        let bound = server.myaddrs();
+        assert_eq!(bound.0.len(), 3, "{bound}");
+        for addr in &bound.0 {
+            let (client, at_client) = client(&context);
+            let con = connect(&client, &only(*addr));
+            con.send(message(2, b"to one")).unwrap();
+            let (back, _) = next_message(&at_server);
+            back.send(message(2, b"back")).unwrap();
+            let (answered, _) = next_message(&at_client);
+            assert!(Arc::ptr_eq(&con, &answered));
+        }
+    }
+}
+
+#[test]
+fn wildcards_of_both_families_share_a_port() {
+    let context = Context::new();
+    let (server, at_server) = server(&context, "v2:0.0.0.0:0");
+    let port = server.myaddrs().front().port();
+    let other = Messenger::create(&context, "osd.1", "", 0).unwrap();
+    other
+        .bind(&format!("v2:[::]:{port}").parse().unwrap())
+        .unwrap();
+    let (client, _told) = client(&context);
+    let con = connect(&client, &format!("v2:127.0.0.1:{port}").parse().unwrap());
+    con.send(message(2, b"over IPv4")).unwrap();
+    next_message(&at_server);
+}
+
+#[test]
+fn a_rebind_moves_every_address() {
+    let context = Context::new();
+    let (server, at_server) = server(&context, "[v2:127.0.0.1:0,v2:[::1]:0]");
+    let former = server.myaddrs();
+    server.rebind(&[]).unwrap();
+    let renewed = server.myaddrs();
+    for (former, renewed) in former.0.iter().zip(&renewed.0) {
+        assert_ne!(former.port(), renewed.port());
+        let (client, _told) = client(&context);
+        connect(&client, &only(*renewed))
+            .send(message(2, b"again"))
+            .unwrap();
+        next_message(&at_server);
+    }
+}
