@@ -208,7 +208,7 @@ fn without_mode_crc_there_is_no_authentication() {
     let mut secure = server_config();
     secure.modes.service = vec![ConMode::Secure];
     let (dialler, _) = story(client_config(), secure);
-    let told = format!("fault: peer refused auth none with error -95; {GIVEN_UP}");
+    let told = format!("fault: peer does not take auth none (error -95); {GIVEN_UP}");
     assert!(dialler.ends_with(&told), "{dialler}");
 }
 
