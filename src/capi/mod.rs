@@ -32,6 +32,7 @@
 
 #![expect(unsafe_code, reason = "this is where C hands over raw pointers")]
 
+pub mod auth;
 pub mod connection;
 pub mod context;
 pub mod dispatcher;
