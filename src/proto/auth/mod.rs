@@ -6,6 +6,7 @@
 //! and tickets they take from a [`KeyStore`]. A host that brings a method of its
 //! own is asked by a [`Question`] and may take its time.
 
+pub mod cephx;
 mod dialogue;
 mod examination;
 mod host;

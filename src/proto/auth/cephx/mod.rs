@@ -1,0 +1,27 @@
+//! Cephx: proofs with shared keys, tickets, and what is sealed with them.
+//!
+//! An entity shares a key with the monitors. It proves so ([`Login`]) and is
+//! given tickets, one per kind of service; each consists of a session key, and
+//! of that same key sealed for the service. With a ticket it goes to a service
+//! ([`Authorizer`]), which opens it ([`Verifier`]) and by answering shows that
+//! it could. A monitor's side of the first is [`TicketServer`].
+//!
+//! Nothing here knows frames: payloads come in and go out. Time and randomness
+//! are arguments.
+//!
+//! [`Login`]: login::Login
+//! [`Authorizer`]: authorizer::Authorizer
+//! [`Verifier`]: verifier::Verifier
+//! [`TicketServer`]: ticket_server::TicketServer
+
+mod aes128;
+pub mod error;
+pub mod key;
+mod krb5;
+pub mod seal;
+#[cfg(test)]
+mod vectors;
+
+pub use error::CephxError;
+pub use key::{CryptoKey, KeyType};
+pub use seal::Usage;

@@ -1,0 +1,230 @@
+//! Cephx against constructed values and captured exchanges.
+
+use std::collections::HashMap;
+
+use crossbeam_queue::SegQueue;
+
+use crate::proto::captured::{hex, records};
+use crate::proto::codec::{Field, Reader};
+use crate::types::{Entropy, NoEntropy, Secret, WallTime};
+
+use super::key::{CryptoKey, KeyType};
+use super::seal::Usage;
+use super::{aes128, krb5};
+
+type Record = HashMap<String, String>;
+
+/// Records whose kind begins so.
+fn of_kind(file: &str, kind: &str) -> Vec<Record> {
+    let mut found = records(file);
+    found.retain(|record| record.get("kind").is_some_and(|is| is.starts_with(kind)));
+    assert!(!found.is_empty(), "{kind}");
+    found
+}
+
+fn number(text: &str) -> u64 {
+    u64::from_str_radix(text, 16).unwrap()
+}
+
+/// Gives these bytes, one draw after another, and no more.
+pub fn script(draws: &[&[u8]]) -> Entropy {
+    let rest = SegQueue::new();
+    draws.concat().into_iter().for_each(|byte| rest.push(byte));
+    Entropy::new(move |wanted| {
+        for byte in wanted {
+            *byte = rest.pop().ok_or(NoEntropy)?;
+        }
+        Ok(())
+    })
+}
+
+/// None at all: for what must not draw.
+pub fn dry() -> Entropy {
+    script(&[])
+}
+
+/// A key of that secret; its length tells the type.
+pub fn key(secret: &str) -> CryptoKey {
+    let kind = if secret.len() == 32 {
+        KeyType::Aes
+    } else {
+        KeyType::Aes256Krb5
+    };
+    CryptoKey::new(kind, Secret::new(hex(secret))).unwrap()
+}
+
+/// What the value is written as.
+pub fn bytes(value: &impl Field) -> Vec<u8> {
+    let mut out = Vec::new();
+    value.encode(&mut out);
+    out
+}
+
+fn array<const N: usize>(text: &str) -> [u8; N] {
+    hex(text).try_into().unwrap()
+}
+
+#[test]
+fn keys_of_the_vectors_have_the_same_bytes_and_text() {
+    for file in ["cephx", "cephx-aes256krb5"] {
+        for record in of_kind(file, "CryptoKey") {
+            let encoded = hex(&record["encoded"]);
+            let created = WallTime {
+                sec: record["created_sec"].parse().unwrap(),
+                nsec: record["created_nsec"].parse().unwrap(),
+            };
+            let made = key(&record["secret"]).created_at(created);
+            assert_eq!(made.kind().code().to_string(), record["type"]);
+            assert_eq!(bytes(&made), encoded);
+            assert_eq!(*made.to_base64(), record["base64"]);
+            let parsed = CryptoKey::parse(&record["base64"]).unwrap();
+            assert_eq!((&parsed, bytes(&parsed)), (&made, encoded.clone()));
+            for end in 0..encoded.len() {
+                assert!(Reader::new(&encoded[..end]).field::<CryptoKey>().is_err());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_aes_ciphertext_of_the_vectors_is_reproduced_and_decrypted() {
+    for record in of_kind("cephx", "aes-128-cbc") {
+        let secret = array(&record["key"]);
+        let (plain, cipher) = (hex(&record["plaintext"]), hex(&record["ciphertext"]));
+        assert_eq!(aes128::encrypt(&secret, &[&plain]), cipher);
+        assert_eq!(*aes128::decrypt(&secret, &cipher).unwrap(), plain);
+        for end in 0..cipher.len() {
+            let cut = aes128::decrypt(&secret, &cipher[..end]);
+            assert!(end % 16 == 0 && end > 0 || cut.is_none(), "cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn every_kerberos_ciphertext_of_the_vectors_is_reproduced_and_decrypted() {
+    let file = "cephx-aes256krb5";
+    let sealed = of_kind(file, "sealed struct");
+    for record in of_kind(file, "encrypt").iter().chain(&sealed) {
+        let secret = array(&record["secret"]);
+        let usage = record["usage"].parse().unwrap();
+        let (plain, cipher) = (hex(&record["plaintext"]), hex(&record["ciphertext"]));
+        let confounder = array(&record["confounder"]);
+        assert_eq!(
+            krb5::encrypt(&secret, usage, &confounder, &[&plain]),
+            cipher
+        );
+        assert_eq!(*krb5::decrypt(&secret, usage, &cipher).unwrap(), plain);
+        assert!(krb5::decrypt(&secret, usage ^ 1, &cipher).is_none());
+        for bit in 0..cipher.len() * 8 {
+            let mut altered = cipher.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                krb5::decrypt(&secret, usage, &altered).is_none(),
+                "bit {bit}"
+            );
+        }
+        for end in 0..cipher.len() {
+            assert!(krb5::decrypt(&secret, usage, &cipher[..end]).is_none());
+        }
+    }
+}
+
+#[test]
+fn plaintexts_of_every_length_come_back_from_both_ciphers() {
+    let plain: Vec<u8> = (0..=99).collect();
+    for len in 0..plain.len() {
+        let plain = &plain[..len];
+        let cipher = aes128::encrypt(&[7; 16], &[plain]);
+        assert_eq!(cipher.len(), len / 16 * 16 + 16);
+        assert_eq!(*aes128::decrypt(&[7; 16], &cipher).unwrap(), plain);
+        let cipher = krb5::encrypt(&[7; 32], 3, &[9; 16], &[plain]);
+        assert_eq!(cipher.len(), len + 40);
+        assert_eq!(*krb5::decrypt(&[7; 32], 3, &cipher).unwrap(), plain);
+    }
+}
+
+#[test]
+fn sealed_structs_of_the_vectors_are_reproduced_and_opened() {
+    for record in of_kind("cephx", "sealed struct") {
+        let (key, plain) = (key(&record["key"]), hex(&record["struct"]));
+        let sealed = hex(&record["sealed"]);
+        assert_eq!(key.seal(Usage::Challenge, &plain, &dry()).unwrap(), sealed);
+        let opened = key.open(Usage::Challenge, &sealed).unwrap();
+        assert_eq!(opened.expose(), plain);
+    }
+    for record in of_kind("cephx-aes256krb5", "sealed struct") {
+        let usage = match record["usage"].as_str() {
+            "3" => Usage::ConnectionSecret,
+            "4" => Usage::TicketSessionKey,
+            "16" => Usage::Authorize,
+            "17" => Usage::Challenge,
+            "18" => Usage::AuthorizeReply,
+            other => panic!("{other}"),
+        };
+        let (key, plain) = (key(&record["secret"]), hex(&record["plaintext"]));
+        let sealed = hex(&record["ciphertext"]);
+        let confounder = script(&[&hex(&record["confounder"])]);
+        assert_eq!(key.seal(usage, &plain[9..], &confounder).unwrap(), sealed);
+        assert_eq!(key.open(usage, &sealed).unwrap().expose(), &plain[9..]);
+        assert!(key.open(Usage::TicketInfo, &sealed).is_err());
+    }
+}
+
+#[test]
+fn signatures_of_the_vectors_are_reproduced() {
+    for record in of_kind("cephx", "msgr1 message signature with ") {
+        let block = array(&record["sigblock"]);
+        let signature = key(&record["key"]).sign_v1(&block);
+        assert_eq!(signature, number(&record["sig"]));
+    }
+    for record in of_kind("cephx", "msgr1 message signature without") {
+        let crcs = [0x1111_1111, 0x2222_2222, 0, 0x3333_3333];
+        let signature = key(&record["key"]).sign_v1_old(crcs);
+        assert_eq!(signature, Some(number(&record["sig"])));
+    }
+    for record in of_kind("cephx", "AUTH_SIGNATURE") {
+        let (key, seen) = (key(&record["session_key"]), hex(&record["received_bytes"]));
+        let stated = array(&record["hmac_sha256"]);
+        let (head, tail) = seen.split_at(5);
+        assert_eq!(key.hmac(&[&seen]), stated);
+        assert!(key.verify_hmac(&[head, tail], &stated));
+        assert!(!key.verify_hmac(&[tail, head], &stated));
+    }
+}
+
+#[test]
+fn a_key_of_the_second_type_signs_messages_by_hmac() {
+    let key = key(&"5a".repeat(32));
+    let digest = key.hmac(&[&[3; 32]]);
+    let word = |at: usize| u64::from_le_bytes(digest[at..at + 8].try_into().unwrap());
+    assert_eq!(
+        key.sign_v1(&[3; 32]),
+        word(0) ^ word(8) ^ word(16) ^ word(24)
+    );
+    assert_eq!(key.sign_v1_old([0; 4]), None);
+}
+
+#[test]
+fn what_is_no_key_is_refused() {
+    for (text, why) in [
+        ("", "empty"),
+        ("AQAA8VNlFc1bBxAAAAECAwQFBgcICQoLDA0ODw=", "cut"),
+        ("AQAA8VNlFc1bBxAAAAECAwQFBgcICQoLDA0ODxA=", "a byte more"),
+        ("AwAA8VNlFc1bBxAAAAECAwQFBgcICQoLDA0ODw==", "type 3"),
+        (
+            "AgAA8VNlFc1bBxAAAAECAwQFBgcICQoLDA0ODw==",
+            "too short for type 2",
+        ),
+        ("not base64", "text"),
+    ] {
+        assert!(CryptoKey::parse(text).is_err(), "{why}");
+    }
+    assert!(CryptoKey::new(KeyType::Aes, Secret::new(vec![0; 15])).is_err());
+    assert!(CryptoKey::generate(KeyType::Aes256Krb5, &dry()).is_err());
+}
+
+#[test]
+fn a_key_does_not_show_its_secret() {
+    let key = key("000102030405060708090a0b0c0d0e0f");
+    assert_eq!(format!("{key:?}"), "CryptoKey(Aes)");
+}
