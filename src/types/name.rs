@@ -95,7 +95,7 @@ impl fmt::Debug for EntityName {
 }
 
 /// The name an entity authenticates under (Ceph's `EntityName`): `client.admin`.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuthName {
     /// Its kind.
     pub kind: EntityType,
