@@ -45,6 +45,12 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
+    /// The bytes behind a length.
+    pub fn blob(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = length(self)?;
+        self.take(len)
+    }
+
     /// One field.
     #[inline]
     pub fn field<F: Field>(&mut self) -> Result<F, DecodeError> {
@@ -111,8 +117,7 @@ impl Field for Vec<u8> {
     }
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let len = length(from)?;
-        Ok(from.take(len)?.to_vec())
+        from.blob().map(<[u8]>::to_vec)
     }
 }
 
