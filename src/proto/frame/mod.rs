@@ -6,20 +6,23 @@
 //! msgr2.0  preamble 32 | segments 0..3 | flags 1, crcs 4 x 4
 //! ```
 
+mod body;
 pub mod control;
 mod crc;
 mod entity;
 mod header;
+mod plain;
 mod preamble;
 mod reader;
 mod writer;
 
+pub use body::Frame;
 pub use crc::segment_crcs;
 #[cfg(test)]
 pub use crc::update as crc_update;
 pub use header::MessageHeader;
 pub use preamble::{Revision, Tag};
-pub use reader::{Bulk, Frame, FrameReader};
+pub use reader::{Bulk, FrameReader};
 pub use writer::FrameWriter;
 // replaced by the frames work
 pub struct Sealer;

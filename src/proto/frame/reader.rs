@@ -4,18 +4,14 @@
 //! rest of a large one is collected in a buffer of its own, into which the
 //! socket is read directly and whose parts then become the payload.
 
-use bytes::Bytes;
-
-use crate::proto::codec::{DecodeError, Reader};
 use crate::proto::fault::Fault;
 use crate::proto::output::Admission;
-use crate::types::{Hold, Payload};
+use crate::types::Hold;
 
-use super::crc;
+use super::body::{Body, Frame};
 use super::header::HEADER_LEN;
-use super::preamble::{
-    EPILOGUE_REV1_LEN, MAX_CONTROL_LEN, MAX_SEGMENTS, PREAMBLE_LEN, Preamble, Revision, Tag,
-};
+use super::plain;
+use super::preamble::{MAX_CONTROL_LEN, PREAMBLE_LEN, Preamble, Revision, Tag};
 
 /// An incomplete frame body above this is collected in a buffer of its own. No
 /// control frame is: all that is signed passes through the caller's input.
@@ -25,14 +21,9 @@ const BULK_START: usize = 64 << 10;
 /// As much of the size of earlier frames as is believed of the next.
 const BULK_TRUST: usize = 4 << 20;
 
-const STATUS_MASK: u8 = 0x0f;
-const STATUS_COMPLETE: u8 = 0x0e;
-const STATUS_ABORTED: u8 = 0x01;
-const FLAG_ABORTED: u8 = 0x01;
-
 /// Cuts one direction of a connection into frames.
 pub struct FrameReader {
-    revision: Revision,
+    form: Form,
     /// False: segment crcs are not looked at.
     crcs: bool,
     /// Messages are legal, of at most so many payload bytes.
@@ -63,27 +54,26 @@ pub struct Bulk<'a> {
     pub missing: usize,
 }
 
-/// A complete and checked frame.
-pub struct Frame<'a> {
-    /// What it is.
-    pub tag: Tag,
-    /// Lengths of its segments.
-    lens: [usize; MAX_SEGMENTS],
-    /// Where the second segment starts.
-    second: usize,
-    body: Body<'a>,
+/// How frames lie on the wire. A form says what begins a frame, how much follows,
+/// and whether that is sound; collecting the bytes is the same for all.
+enum Form {
+    /// In the open, guarded by crcs.
+    Crc(Revision),
 }
 
-enum Body<'a> {
-    Borrowed(&'a [u8]),
-    Owned(Bytes),
+/// The body of a frame that has come whole.
+enum Collected<'a> {
+    /// As part of the caller's input.
+    Input(&'a [u8]),
+    /// In the bulk buffer.
+    Bulk(Vec<u8>),
 }
 
 impl FrameReader {
     /// At the start of a connection. Without `crcs` segment crcs are ignored.
     pub fn new(crcs: bool) -> Self {
         Self {
-            revision: Revision::default(),
+            form: Form::Crc(Revision::default()),
             crcs,
             max_message: None,
             pending: None,
@@ -97,9 +87,9 @@ impl FrameReader {
         }
     }
 
-    /// The form of all frames from now on.
+    /// All frames from now on are of that revision, in the open.
     pub fn set_revision(&mut self, revision: Revision) {
-        self.revision = revision;
+        self.form = Form::Crc(revision);
     }
 
     /// Messages are legal from now on, up to that many payload bytes.
@@ -119,11 +109,9 @@ impl FrameReader {
         loop {
             let preamble = match self.pending {
                 None => {
-                    let Some((head, rest)) = input.split_first_chunk() else {
+                    let Some(preamble) = self.head(input)? else {
                         return Ok(None);
                     };
-                    let preamble = self.preamble(head)?;
-                    *input = rest;
                     if !self.admit(preamble, admit) {
                         return Ok(None);
                     }
@@ -136,7 +124,7 @@ impl FrameReader {
                 return Ok(None);
             };
             self.pending = None;
-            match self.open(preamble, body)? {
+            match self.open(&preamble, body)? {
                 Some(frame) => return Ok(Some(frame)),
                 None => self.refund(),
             }
@@ -145,7 +133,7 @@ impl FrameReader {
 
     /// The buffer of a half-read large frame.
     pub fn bulk(&mut self) -> Option<Bulk<'_>> {
-        let body_len = body_len(&self.pending?, self.revision).ok()?;
+        let body_len = self.body_len(&self.pending?).ok()?;
         let capacity = self.bulk_capacity(body_len);
         let buffer = self.bulk.as_mut()?;
         if buffer.len() == buffer.capacity() {
@@ -209,6 +197,22 @@ impl FrameReader {
         *self = Self { unused, ..other };
     }
 
+    /// What begins the next frame, if all of that is there. Taken off `input` is
+    /// what the body does not include.
+    #[inline]
+    fn head(&mut self, input: &mut &[u8]) -> Result<Option<Preamble>, Fault> {
+        match self.form {
+            Form::Crc(_) => {
+                let Some((head, rest)) = input.split_first_chunk() else {
+                    return Ok(None);
+                };
+                let preamble = self.preamble(head)?;
+                *input = rest;
+                Ok(Some(preamble))
+            }
+        }
+    }
+
     #[inline]
     fn preamble(&mut self, head: &[u8; PREAMBLE_LEN]) -> Result<Preamble, Fault> {
         match &self.seen {
@@ -216,15 +220,24 @@ impl FrameReader {
             _ => {}
         }
         let preamble = Preamble::decode(head)?;
+        self.vet(&preamble, HEADER_LEN)?;
+        if preamble.tag == Tag::Message {
+            self.seen = Some((*head, preamble));
+        }
+        Ok(preamble)
+    }
+
+    /// Is such a frame legal now, given the length of a message's header?
+    #[inline]
+    fn vet(&self, preamble: &Preamble, header_len: usize) -> Result<(), Fault> {
         match (preamble.tag, self.max_message) {
             (Tag::Message, Some(max)) => {
-                if usize::try_from(preamble.lens[0]) != Ok(HEADER_LEN) {
+                if usize::try_from(preamble.lens[0]) != Ok(header_len) {
                     return Err(Fault::MessageHeader(preamble.lens[0]));
                 }
                 if preamble.payload_len() > max {
                     return Err(Fault::MessageTooLarge(preamble.payload_len()));
                 }
-                self.seen = Some((*head, preamble));
             }
             (Tag::Message, None) => return Err(Fault::Unexpected(Tag::Message)),
             (tag, _) => {
@@ -236,7 +249,7 @@ impl FrameReader {
                 }
             }
         }
-        Ok(preamble)
+        Ok(())
     }
 
     #[inline]
@@ -254,29 +267,39 @@ impl FrameReader {
         true
     }
 
+    /// Bytes that follow what [`Self::head`] took. Only a 32-bit host can fail to
+    /// address them.
+    #[inline]
+    fn body_len(&self, preamble: &Preamble) -> Result<usize, Fault> {
+        let len = match self.form {
+            Form::Crc(revision) => preamble.body_len(revision),
+        };
+        usize::try_from(len).map_err(|_| Fault::MessageTooLarge(len))
+    }
+
     /// The frame's whole body, or `None` and `input` empty or kept.
     #[inline]
     fn body<'a>(
         &mut self,
         preamble: Preamble,
         input: &mut &'a [u8],
-    ) -> Result<Option<Body<'a>>, Fault> {
-        let len = body_len(&preamble, self.revision)?;
+    ) -> Result<Option<Collected<'a>>, Fault> {
+        let len = self.body_len(&preamble)?;
         if self.bulk.is_none() {
             if let Some((body, rest)) = input.split_at_checked(len) {
                 *input = rest;
-                return Ok(Some(Body::Borrowed(body)));
+                return Ok(Some(Collected::Input(body)));
             }
             self.pending = Some(preamble);
             if len <= BULK_MIN {
                 return Ok(None);
             }
         }
-        Ok(self.collect(len, input).map(Body::Owned))
+        Ok(self.collect(len, input).map(Collected::Bulk))
     }
 
     /// Moves `input` to the bulk buffer, as far as it belongs there.
-    fn collect(&mut self, len: usize, input: &mut &[u8]) -> Option<Bytes> {
+    fn collect(&mut self, len: usize, input: &mut &[u8]) -> Option<Vec<u8>> {
         let mut buffer = self.bulk.take().unwrap_or_default();
         let missing = len.saturating_sub(buffer.len());
         let (ours, rest) = input.split_at(missing.min(input.len()));
@@ -291,7 +314,7 @@ impl FrameReader {
             self.bulk = Some(buffer);
             return None;
         }
-        Some(buffer.into())
+        Some(buffer)
     }
 
     fn bulk_capacity(&self, len: usize) -> usize {
@@ -307,135 +330,41 @@ impl FrameReader {
 
     /// Checks a body. `None`: its sender gave it up.
     #[inline]
-    fn open<'a>(&mut self, preamble: Preamble, body: Body<'a>) -> Result<Option<Frame<'a>>, Fault> {
-        let lens = preamble.lens.map(|len| len as usize);
-        let bytes = body.bytes();
-        if bytes.len() > self.largest {
-            self.largest = bytes.len().min(BULK_TRUST);
+    fn open<'a>(
+        &mut self,
+        preamble: &Preamble,
+        body: Collected<'a>,
+    ) -> Result<Option<Frame<'a>>, Fault> {
+        let len = body.bytes().len();
+        if len > self.largest {
+            self.largest = len.min(BULK_TRUST);
         }
-        let (second, aborted) = match self.revision {
-            Revision::Rev1 => self.check_rev1(preamble.count, lens, bytes),
-            Revision::Rev0 => self.check_rev0(preamble.count, lens, bytes),
-        }?;
-        let frame = Frame {
-            tag: preamble.tag,
-            lens,
-            second,
-            body,
+        let (layout, body) = match self.form {
+            Form::Crc(revision) => {
+                let layout = plain::check(revision, self.crcs, preamble, body.bytes())?;
+                (layout, body.into())
+            }
         };
-        Ok((!aborted).then_some(frame))
-    }
-
-    /// Where the second segment starts, and whether the frame is aborted.
-    #[inline]
-    fn check_rev1(
-        &self,
-        count: u8,
-        lens: [usize; MAX_SEGMENTS],
-        body: &[u8],
-    ) -> Result<(usize, bool), Fault> {
-        let mut from = Reader::new(body);
-        let first = from.take(lens[0]).map_err(Fault::Frame)?;
-        if !first.is_empty() {
-            let crc = from.field().map_err(Fault::Frame)?;
-            self.check(first, crc)?;
-        }
-        let second = body.len() - from.rest().len();
-        if count == 1 {
-            return Ok((second, false));
-        }
-        let segments = from.rest().len().checked_sub(EPILOGUE_REV1_LEN);
-        let segments = segments.ok_or(Fault::Frame(DecodeError("it has no epilogue")))?;
-        let mut epilogue = Reader::new(from.rest().get(segments..).unwrap_or_default());
-        let status: u8 = epilogue.field().map_err(Fault::Frame)?;
-        let aborted = match status & STATUS_MASK {
-            STATUS_COMPLETE => false,
-            STATUS_ABORTED => true,
-            _ => return Err(Fault::LateStatus(status)),
-        };
-        for len in lens.iter().take(usize::from(count)).skip(1) {
-            let segment = from.take(*len).map_err(Fault::Frame)?;
-            let crc = epilogue.field().map_err(Fault::Frame)?;
-            self.check(segment, crc)?;
-        }
-        Ok((second, aborted))
-    }
-
-    fn check_rev0(
-        &self,
-        count: u8,
-        lens: [usize; MAX_SEGMENTS],
-        body: &[u8],
-    ) -> Result<(usize, bool), Fault> {
-        let mut from = Reader::new(body);
-        let mut epilogue = Reader::new(body);
-        epilogue.take(lens.iter().sum()).map_err(Fault::Frame)?;
-        let flags: u8 = epilogue.field().map_err(Fault::Frame)?;
-        for len in lens.iter().take(usize::from(count)) {
-            let segment = from.take(*len).map_err(Fault::Frame)?;
-            let crc = epilogue.field().map_err(Fault::Frame)?;
-            self.check(segment, crc)?;
-        }
-        Ok((lens[0], flags & FLAG_ABORTED != 0))
-    }
-
-    #[inline]
-    fn check(&self, segment: &[u8], crc: u32) -> Result<(), Fault> {
-        if self.crcs && crc::segment(segment) != crc {
-            return Err(Fault::SegmentCrc);
-        }
-        Ok(())
+        Ok((!layout.aborted).then(|| Frame::new(preamble, layout.starts, body)))
     }
 }
 
-impl Frame<'_> {
-    /// Its first segment: a control payload or a message header.
-    #[inline]
-    pub fn first(&self) -> &[u8] {
-        self.body.bytes().get(..self.lens[0]).unwrap_or_default()
-    }
-
-    /// Front, middle and data.
-    #[inline]
-    pub fn payloads(&self) -> [Payload; 3] {
-        let [_, front, middle, data] = self.lens;
-        let after_front = self.second + front;
-        let after_middle = after_front + middle;
-        [
-            self.body.payload(self.second, front),
-            self.body.payload(after_front, middle),
-            self.body.payload(after_middle, data),
-        ]
-    }
-}
-
-impl Body<'_> {
+impl Collected<'_> {
     #[inline]
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Borrowed(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
-        }
-    }
-
-    #[inline]
-    fn payload(&self, start: usize, len: usize) -> Payload {
-        if len == 0 {
-            return Payload::new();
-        }
-        match self {
-            Self::Borrowed(bytes) => {
-                let segment = bytes.get(start..start + len).unwrap_or_default();
-                Bytes::copy_from_slice(segment).into()
-            }
-            Self::Owned(bytes) => bytes.slice(start..start + len).into(),
+            Self::Input(bytes) => bytes,
+            Self::Bulk(bytes) => bytes,
         }
     }
 }
 
-/// Bytes that follow a preamble. Only a 32-bit host can fail to address them.
-#[inline]
-fn body_len(preamble: &Preamble, revision: Revision) -> Result<usize, Fault> {
-    let len = preamble.body_len(revision);
-    usize::try_from(len).map_err(|_| Fault::MessageTooLarge(len))
+impl<'a> From<Collected<'a>> for Body<'a> {
+    #[inline]
+    fn from(collected: Collected<'a>) -> Self {
+        match collected {
+            Collected::Input(bytes) => Self::Borrowed(bytes),
+            Collected::Bulk(bytes) => Self::Owned(bytes.into()),
+        }
+    }
 }

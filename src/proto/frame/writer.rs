@@ -16,7 +16,8 @@ use crate::types::Payload;
 use super::control::Control;
 use super::crc;
 use super::header::{HEADER_LEN, MessageHeader};
-use super::preamble::{MAX_SEGMENTS, PREAMBLE_LEN, Preamble, Revision};
+use super::plain;
+use super::preamble::{PREAMBLE_LEN, Preamble, Revision};
 
 /// Pieces from this size on are borrowed; below, copying is cheaper than a
 /// slice of their own.
@@ -24,11 +25,9 @@ const BORROW_MIN: usize = 16 << 10;
 /// Written bytes in front of the buffer are cut off once they are this many.
 const COMPACT_MIN: usize = 64 << 10;
 
-const STATUS_COMPLETE: u8 = 0xe;
-
 /// Bytes staged for one socket.
 pub struct FrameWriter {
-    revision: Revision,
+    form: Form,
     /// False: segment crcs are sent as 0.
     crcs: bool,
     staged: Vec<u8>,
@@ -47,6 +46,13 @@ pub struct FrameWriter {
     transcript: Option<Box<Vec<u8>>>,
 }
 
+/// How frames lie on the wire.
+#[derive(Clone, Copy)]
+enum Form {
+    /// In the open, guarded by crcs.
+    Crc(Revision),
+}
+
 /// A payload piece that goes out from where it lies.
 struct Borrowed {
     /// Its place in `staged`.
@@ -59,7 +65,7 @@ impl FrameWriter {
     pub fn new(crcs: bool) -> Self {
         let preamble = Preamble::message([count(HEADER_LEN), 0, 0, 0]);
         Self {
-            revision: Revision::default(),
+            form: Form::Crc(Revision::default()),
             crcs,
             staged: Vec::new(),
             written: 0,
@@ -82,9 +88,9 @@ impl FrameWriter {
         self.transcript.take().map_or_else(Vec::new, |all| *all)
     }
 
-    /// The form of all frames from now on.
+    /// All frames from now on are of that revision, in the open.
     pub fn set_revision(&mut self, revision: Revision) {
-        self.revision = revision;
+        self.form = Form::Crc(revision);
     }
 
     /// Stages bytes that are no frame.
@@ -97,21 +103,8 @@ impl FrameWriter {
     /// Stages a control frame.
     pub fn control<C: Control>(&mut self, control: &C) {
         let start = self.staged.len();
-        self.staged.put_bytes(0, PREAMBLE_LEN);
-        control.encode(&mut self.staged);
-        let body = start + PREAMBLE_LEN;
-        let len = self.staged.len() - body;
-        let crc = self.crc_or_zero(|| crc::segment(&self.staged[body..]));
-        let preamble = Preamble::control(C::TAG, count(len)).encode();
-        self.staged[start..body].copy_from_slice(&preamble);
-        match self.revision {
-            Revision::Rev1 if len == 0 => {}
-            Revision::Rev1 => self.staged.put_u32_le(crc),
-            Revision::Rev0 => {
-                self.staged.put_u8(0);
-                self.staged.put_u32_le(crc);
-                self.staged.put_bytes(0, 12);
-            }
+        match self.form {
+            Form::Crc(revision) => self.plain_control(control, revision),
         }
         self.record(start);
     }
@@ -119,30 +112,9 @@ impl FrameWriter {
     /// Stages a message.
     #[inline]
     pub fn message(&mut self, outgoing: &Outgoing, seq: u64, ack_seq: u64) {
-        let message = &outgoing.message;
-        let payloads = [&message.front, &message.middle, &message.data];
-        let lens = payloads.map(Payload::len);
-        let header = MessageHeader::of(message, outgoing.priority(), seq, ack_seq).encode();
-        let header_crc = self.crc_or_zero(|| crc::segment(&header));
-        let preamble = self.message_preamble(lens);
-        let mut crcs = [header_crc, 0, 0, 0];
-        for index in 1..usize::from(preamble.count) {
-            crcs[index] = self.crc_or_zero(|| match outgoing.crcs {
-                Some(known) => known[index - 1],
-                None => crc::payload(payloads[index - 1]),
-            });
+        match self.form {
+            Form::Crc(revision) => self.plain_message(outgoing, seq, ack_seq, revision),
         }
-        self.staged
-            .reserve(PREAMBLE_LEN + HEADER_LEN + 4 + 17 + small(lens));
-        self.staged.put_slice(&self.preamble.1);
-        self.staged.put_slice(&header);
-        if self.revision == Revision::Rev1 {
-            self.staged.put_slice(&header_crc.to_le_bytes());
-        }
-        if preamble.count > 1 {
-            payloads.iter().for_each(|payload| self.payload(payload));
-        }
-        self.epilogue(&preamble, crcs);
     }
 
     /// Writes into `buffer` for now instead of an own one, unless bytes of its
@@ -257,6 +229,50 @@ impl FrameWriter {
         }
     }
 
+    fn plain_control<C: Control>(&mut self, control: &C, revision: Revision) {
+        let start = self.staged.len();
+        self.staged.put_bytes(0, PREAMBLE_LEN);
+        control.encode(&mut self.staged);
+        let body = start + PREAMBLE_LEN;
+        let len = self.staged.len() - body;
+        let crc = self.crc_or_zero(|| crc::segment(&self.staged[body..]));
+        let preamble = Preamble::control(C::TAG, count(len)).encode();
+        self.staged[start..body].copy_from_slice(&preamble);
+        match revision {
+            Revision::Rev1 if len == 0 => {}
+            Revision::Rev1 => self.staged.put_u32_le(crc),
+            Revision::Rev0 => plain::epilogue(revision, 1, [crc, 0, 0, 0], &mut self.staged),
+        }
+    }
+
+    #[inline]
+    fn plain_message(&mut self, outgoing: &Outgoing, seq: u64, ack_seq: u64, revision: Revision) {
+        let message = &outgoing.message;
+        let payloads = [&message.front, &message.middle, &message.data];
+        let lens = payloads.map(Payload::len);
+        let header = MessageHeader::of(message, outgoing.priority(), seq, ack_seq).encode();
+        let header_crc = self.crc_or_zero(|| crc::segment(&header));
+        let preamble = self.message_preamble(lens);
+        let mut crcs = [header_crc, 0, 0, 0];
+        for index in 1..usize::from(preamble.count) {
+            crcs[index] = self.crc_or_zero(|| match outgoing.crcs {
+                Some(known) => known[index - 1],
+                None => crc::payload(payloads[index - 1]),
+            });
+        }
+        self.staged
+            .reserve(PREAMBLE_LEN + HEADER_LEN + 4 + 17 + small(lens));
+        self.staged.put_slice(&self.preamble.1);
+        self.staged.put_slice(&header);
+        if revision == Revision::Rev1 {
+            self.staged.put_slice(&header_crc.to_le_bytes());
+        }
+        if preamble.count > 1 {
+            payloads.iter().for_each(|payload| self.payload(payload));
+        }
+        plain::epilogue(revision, preamble.count, crcs, &mut self.staged);
+    }
+
     #[inline]
     fn message_preamble(&mut self, lens: [usize; 3]) -> Preamble {
         let [front, middle, data] = lens.map(count);
@@ -279,24 +295,6 @@ impl FrameWriter {
                     at: self.staged.len(),
                     piece: piece.clone(),
                 });
-            }
-        }
-    }
-
-    #[inline]
-    fn epilogue(&mut self, preamble: &Preamble, crcs: [u32; MAX_SEGMENTS]) {
-        match self.revision {
-            Revision::Rev1 if preamble.count > 1 => {
-                let mut bytes = [STATUS_COMPLETE; 13];
-                bytes[1..5].copy_from_slice(&crcs[1].to_le_bytes());
-                bytes[5..9].copy_from_slice(&crcs[2].to_le_bytes());
-                bytes[9..13].copy_from_slice(&crcs[3].to_le_bytes());
-                self.staged.put_slice(&bytes);
-            }
-            Revision::Rev1 => {}
-            Revision::Rev0 => {
-                self.staged.put_u8(0);
-                crcs.iter().for_each(|crc| self.staged.put_u32_le(*crc));
             }
         }
     }
