@@ -180,6 +180,11 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  *   nothing has come for so long.
  * * `ms_connection_keepalive_timeout` (10 seconds): the link counts as lost if
  *   nothing comes for so long after such a keepalive.
+ * * `ms_max_half_open` (4096, 0 for no limit): so many accepted connections may
+ *   be without a session at a time. For one more the oldest is closed.
+ * * `ms_max_half_open_per_source` (256): so many of them from one IPv4 address
+ *   or one IPv6 network of 64 bits.
+ * * `ms_max_message_bytes` (1G): what a message may carry, sent or received.
  *
  * Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not
  * fit it; -EBUSY for one that was read when the first messenger was made;

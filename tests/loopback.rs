@@ -13,6 +13,8 @@ mod endings;
 mod incarnations;
 #[path = "loopback/injection.rs"]
 mod injection;
+#[path = "loopback/strangers.rs"]
+mod strangers;
 mod support;
 
 use std::io::{Read, Write};

@@ -9,10 +9,12 @@ use super::admission::{PolicyThrottles, Waiter};
 use super::auth::{AuthHandler, AuthReply};
 use super::bind;
 use super::connection::{ConnectOptions, Connection, ConnectionRef, Kind};
+use super::counters::Counters;
 use super::dispatch_queue::{DispatchQueue, Item};
 use super::dispatcher::{self, Chain, DispatcherChain};
 use super::error::{Error, Result};
-use super::external::External;
+use super::external::{External, Place};
+use super::half_open::{Entrant, HalfOpen, Limit};
 use super::injection::FaultInjection;
 use super::lifecycle::Lifecycle;
 use super::options::Options;
@@ -50,6 +52,8 @@ pub(crate) struct AsyncMessenger {
     throttle: Throttle<Waiter>,
     policy_throttles: PolicyThrottles,
     registry: Registry,
+    half_open: Arc<HalfOpen<Place>>,
+    counters: Counters,
     seeds: Arc<Seeds>,
     loopback: Mutex<Option<ConnectionRef>>,
     /// The addresses it is bound to, which may differ from those it tells.
@@ -78,6 +82,8 @@ impl AsyncMessenger {
             dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
             throttle: Throttle::new(options.dispatch_throttle_bytes),
             policy_throttles: PolicyThrottles::new(),
+            half_open: HalfOpen::new(options.half_open),
+            counters: Counters::new(stack.workers().len()),
             options,
             injection,
             stack,
@@ -148,6 +154,7 @@ impl AsyncMessenger {
                 keepalive_timeout: options.keepalive_timeout,
                 initial_backoff: options.initial_backoff,
                 max_backoff: options.max_backoff,
+                max_message: options.max_message,
                 crc_data: options.crc_data,
                 learn_addr: options.learn_addr,
                 modes: options.modes.clone(),
@@ -293,6 +300,23 @@ impl AsyncMessenger {
         };
         worker.acquire();
         worker
+    }
+
+    /// Counts a socket that was just accepted from there. Another one may have to
+    /// go for it.
+    pub(crate) fn enter(&self, from: IpAddr) -> Entrant<Place> {
+        let (entrant, evicted) = self.half_open.enter(from);
+        self.counters.accepted.add(1);
+        if let Some(evicted) = evicted {
+            match evicted.limit {
+                Limit::Total => self.counters.evicted.add(1),
+                Limit::PerSource => self.counters.evicted_of_source.add(1),
+            }
+            if let Some((worker, id)) = evicted.place {
+                worker.dispatch_event_external(External::Evict(id));
+            }
+        }
+        entrant
     }
 
     // ---- dispatch
@@ -456,6 +480,14 @@ impl AsyncMessenger {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn half_open(&self) -> &HalfOpen<Place> {
+        &self.half_open
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {

@@ -89,6 +89,11 @@ const OPTIONS: &[OptionRow] = &[
     OptionRow("ms_connection_progress_timeout", Seconds, Messenger, "120"),
     OptionRow("ms_connection_keepalive_interval", Seconds, Messenger, "0"),
     OptionRow("ms_connection_keepalive_timeout", Seconds, Messenger, "10"),
+    // What peers may make this end spend before they have a session, and with one
+    // message; not in Ceph.
+    OptionRow("ms_max_half_open", Count, Messenger, "4096"),
+    OptionRow("ms_max_half_open_per_source", Count, Messenger, "256"),
+    OptionRow("ms_max_message_bytes", Size, Messenger, "1G"),
     // integrity and debugging
     OptionRow("ms_crc_data", Bool, Messenger, "true"),
     OptionRow("ms_crc_header", Bool, Ignored, "true"),

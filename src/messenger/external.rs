@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::admission::Grant;
 use super::async_messenger::AsyncMessenger;
 use super::connection::ConnectionRef;
+use super::half_open::Entrant;
 use super::link::Link;
-use crate::event::ConnectedSocket;
+use super::shard::Shard;
+use crate::event::{ConnectedSocket, Worker};
 use crate::proto::{Answer, Outgoing};
 use crate::types::{AddrType, Message};
 
@@ -18,7 +20,12 @@ pub(crate) struct Newcomer {
     pub(crate) from: SocketAddr,
     /// Which protocol is spoken at the address that was dialled.
     pub(crate) kind: AddrType,
+    /// Counts it among the half-open ones.
+    pub(crate) entrant: Entrant<Place>,
 }
+
+/// Where a half-open connection is: its worker, and its id there.
+pub(crate) type Place = (Worker<Shard>, u64);
 
 /// An external event: the one way to a worker's connections.
 pub(crate) enum External {
@@ -34,6 +41,8 @@ pub(crate) enum External {
     Keepalive(u64),
     /// The connection was marked down.
     MarkDown(u64),
+    /// That accepted connection has to go, if it has no session yet.
+    Evict(u64),
     /// The connection was marked disposable.
     MarkDisposable(u64),
     /// A half-done handshake of another worker, whose dialler asks for a session

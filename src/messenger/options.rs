@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::conf::Conf;
 use super::error::{Error, Result};
+use super::half_open::HalfOpenLimits;
 use crate::event::{PortSharing, SocketOptions};
 use crate::proto::{ConMode, ConnectionModes};
 
@@ -22,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) keepalive_timeout: Duration,
     pub(crate) initial_backoff: Duration,
     pub(crate) max_backoff: Duration,
+    pub(crate) half_open: HalfOpenLimits,
+    pub(crate) max_message: u64,
     pub(crate) crc_data: bool,
     pub(crate) learn_addr: bool,
     pub(crate) dispatch_throttle_bytes: u64,
@@ -66,6 +69,11 @@ impl Options {
                 .seconds("ms_initial_backoff")
                 .max(Duration::from_millis(1)),
             max_backoff: conf.seconds("ms_max_backoff"),
+            half_open: HalfOpenLimits {
+                total: count(conf, "ms_max_half_open"),
+                per_source: count(conf, "ms_max_half_open_per_source"),
+            },
+            max_message: conf.number("ms_max_message_bytes"),
             crc_data: conf.switch("ms_crc_data"),
             learn_addr: conf.switch("ms_learn_addr_from_peer"),
             dispatch_throttle_bytes: conf.number("ms_dispatch_throttle_bytes"),
@@ -77,6 +85,10 @@ impl Options {
 
 fn port(conf: &Conf, key: &str) -> Result<u16> {
     u16::try_from(conf.number(key)).map_err(|_| Error::invalid(format!("{key} is not a port")))
+}
+
+fn count(conf: &Conf, key: &str) -> usize {
+    usize::try_from(conf.number(key)).unwrap_or(usize::MAX)
 }
 
 fn modes(conf: &Conf) -> Result<ConnectionModes> {

@@ -67,6 +67,7 @@ impl Processor {
                         socket,
                         from,
                         kind: self.kind,
+                        entrant: self.messenger.enter(from.ip()),
                     };
                     let event = External::Accepted(Arc::clone(&self.messenger), newcomer);
                     worker.dispatch_event_external(event);

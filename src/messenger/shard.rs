@@ -1,5 +1,6 @@
 //! The connections of one worker.
 
+use std::io;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -108,6 +109,8 @@ impl Shard {
                 self.mark_dirty(id);
                 self.with_link(id, center, |link, _, center| link.arm(center));
             }
+            // It had to go for a later one: a flood must not fill the log as well.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => log::warn!("{}: cannot serve {from}: {error}", messenger.name()),
         }
     }
@@ -207,6 +210,13 @@ impl Shard {
         center.disarm(id);
         if let Some(link) = self.links.remove(&id) {
             link.con().close();
+        }
+    }
+
+    /// Makes room for newcomers, unless it has got its session in between.
+    fn evict(&mut self, id: u64, center: &mut EventCenter) {
+        if self.links.get(&id).is_some_and(|link| link.is_half_open()) {
+            self.drop_unknown(id, center);
         }
     }
 
@@ -365,6 +375,7 @@ impl Handler for Shard {
                 center.disarm(id);
                 self.links.remove(&id);
             }
+            External::Evict(id) => self.evict(id, center),
             External::MarkDisposable(id) => {
                 self.with_link(id, center, |link, _, _| link.mark_disposable());
             }

@@ -95,6 +95,7 @@ impl Link {
         former.close();
         former.worker().release();
         self.blocked = false;
+        self.settle_entrant()?;
         match self.socket.take() {
             Some(socket) => self.move_here(socket, center),
             None => Ok(()),

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use super::admission::{Entry, Grant};
 use super::connection::ConnectionRef;
-use super::external::Newcomer;
+use super::external::{Newcomer, Place};
+use super::half_open::Entrant;
 use super::injection::Injector;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
 use crate::proto::{Answer, Clock, Event, LinkDown, Outgoing, Protocol, Spares};
@@ -71,6 +72,8 @@ pub(crate) struct Link {
     questions: u64,
     /// Faults on purpose, from the first one asked for on.
     injector: Option<Box<Injector>>,
+    /// Accepted, and without a session yet.
+    half_open: Option<Entrant<Place>>,
     over: bool,
     /// Its dialler asks for a session.
     asks: bool,
@@ -116,6 +119,8 @@ impl Link {
         let (local, seed) = (messenger.myaddrs(), messenger.seed());
         let protocol = Protocol::accept(config, local, newcomer.from, seed, center.now());
         let mut link = Self::new(con, protocol);
+        link.half_open = Some(newcomer.entrant);
+        link.settle_entrant()?;
         link.socket = Some(center.register(link.con.id(), newcomer.socket, Interest::READ)?);
         Ok(link)
     }
@@ -135,10 +140,23 @@ impl Link {
             armed: None,
             questions: 0,
             injector: None,
+            half_open: None,
             over: false,
             asks: false,
             paused: false,
             dirty: false,
+        }
+    }
+
+    /// Says where it is found while it is half open; an error if it had to go
+    /// before it came here.
+    fn settle_entrant(&self) -> std::io::Result<()> {
+        let place = (self.con.worker().clone(), self.con.id());
+        match &self.half_open {
+            Some(entrant) if !entrant.settle(place) => {
+                Err(std::io::ErrorKind::ConnectionAborted.into())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -274,6 +292,11 @@ impl Link {
     /// has not heard of it.
     pub(crate) fn is_known(&self) -> bool {
         !self.protocol.is_incoming()
+    }
+
+    /// True while it counts among the half-open ones.
+    pub(crate) fn is_half_open(&self) -> bool {
+        self.half_open.is_some()
     }
 
     #[cfg(test)]

@@ -59,6 +59,7 @@ impl Link {
                 }
             }
             Event::Open(peer, by) => {
+                self.half_open = None;
                 self.stall();
                 if self.con.open(peer) {
                     self.con.messenger().connected(&self.con, by);
