@@ -13,7 +13,7 @@ struct Section {
 
 /// The header's table of contents. A file that is missing here is found by
 /// `every_file_with_an_exported_function_is_a_section`.
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     Section {
         title: "Version",
         file: "version",
@@ -45,6 +45,11 @@ const SECTIONS: [Section; 10] = [
         extra: POLICY_INIT,
     },
     Section {
+        title: "Authentication by the program",
+        file: "auth",
+        extra: AUTH_INIT,
+    },
+    Section {
         title: "Dispatcher",
         file: "dispatcher",
         extra: DISPATCHER_INIT,
@@ -65,6 +70,17 @@ const SECTIONS: [Section; 10] = [
         extra: "",
     },
 ];
+
+const AUTH_INIT: &str = "
+/**
+ * `msgr_auth_handler handler = MSGR_AUTH_HANDLER_INIT;` is a handler that answers no
+ * to everything; `msgr_auth_result result = MSGR_AUTH_RESULT_INIT;` says nothing yet.
+ */
+#define MSGR_AUTH_HANDLER_INIT \\
+    { (uint32_t)sizeof(msgr_auth_handler), 0, NULL, NULL, NULL, NULL, NULL, NULL }
+#define MSGR_AUTH_RESULT_INIT \\
+    { (uint32_t)sizeof(msgr_auth_result), 0, 0, NULL, NULL, NULL, 0, NULL, 0, NULL, 0 }
+";
 
 // Every field is named: a shorter list makes -Wextra complain in the program.
 const POLICY_INIT: &str = "

@@ -546,6 +546,227 @@ int msgr_set_policy_throttlers(msgr_messenger *messenger,
                                uint64_t bytes,
                                uint64_t messages);
 
+/* Authentication by the program --------------------------------------------------- */
+
+/** Connection mode: frames are readable, and guarded against accidents. */
+#define MSGR_CON_MODE_CRC 1
+/** Connection mode: frames are encrypted. */
+#define MSGR_CON_MODE_SECURE 2
+
+/**
+ * Where the answer to one question of an authentication goes: to be given by
+ * exactly one of the msgr_auth_reply_* functions, at once or later, by any
+ * thread. The connection waits for it, for as long as it may take to be open.
+ */
+typedef struct msgr_auth_reply msgr_auth_reply;
+
+/**
+ * A program's own authentication: what Ceph splits into `AuthClient` and
+ * `AuthServer`. Begin with `struct_size`; the rest may be zero.
+ *
+ * The callbacks run on a worker and must not block. What they are given is lent
+ * to them for their time, but for `reply`, which belongs to them until it is
+ * answered. A slot that is NULL answers -EOPNOTSUPP. The connection of a peer
+ * that dialled may never become known to the dispatchers; it can be told from
+ * others by its pointer, kept by msgr_conn_ref.
+ */
+typedef struct msgr_auth_handler {
+    /** Bytes of this structure that are set. */
+    uint32_t struct_size;
+    /** 0. */
+    uint32_t flags;
+    /**
+     * This end dials a peer of that type: with which method, and what is said
+     * first? Answer by msgr_auth_reply_request. Ceph: `get_auth_request`.
+     */
+    void (*get_auth_request)(void *user,
+                             msgr_conn *conn,
+                             int peer_type,
+                             struct msgr_auth_reply *reply);
+    /**
+     * The acceptor said that and wants to hear more. Answer by
+     * msgr_auth_reply_more. Ceph: `handle_auth_reply_more`.
+     */
+    void (*handle_auth_reply_more)(void *user,
+                                   msgr_conn *conn,
+                                   const void *payload,
+                                   size_t len,
+                                   struct msgr_auth_reply *reply);
+    /**
+     * The acceptor is satisfied and has chosen a mode. Answer by
+     * msgr_auth_reply_done, with the keys. Ceph: `handle_auth_done`.
+     */
+    void (*handle_auth_done)(void *user,
+                             msgr_conn *conn,
+                             uint64_t global_id,
+                             uint32_t con_mode,
+                             const void *payload,
+                             size_t len,
+                             struct msgr_auth_reply *reply);
+    /**
+     * The acceptor declined the method with that negative errno. Answer by
+     * msgr_auth_reply_request with another. Ceph: `handle_auth_bad_method`.
+     */
+    void (*handle_auth_bad_method)(void *user,
+                                   msgr_conn *conn,
+                                   uint32_t method,
+                                   int result,
+                                   const uint32_t *allowed_methods,
+                                   size_t method_count,
+                                   const uint32_t *allowed_modes,
+                                   size_t mode_count,
+                                   struct msgr_auth_reply *reply);
+    /**
+     * A dialler that calls itself of that type begins (`more` 0) with a method,
+     * or goes on (`more` 1). Answer by msgr_auth_reply_more or
+     * msgr_auth_reply_done. Ceph: `handle_auth_request`.
+     */
+    void (*handle_auth_request)(void *user,
+                                msgr_conn *conn,
+                                int peer_type,
+                                int more,
+                                uint32_t method,
+                                uint32_t con_mode,
+                                const void *payload,
+                                size_t len,
+                                struct msgr_auth_reply *reply);
+    /**
+     * The last call of all, once: the messenger has let go of the handler. On
+     * any thread.
+     */
+    void (*release)(void *user);
+} msgr_auth_handler;
+
+/**
+ * `msgr_auth_handler handler = MSGR_AUTH_HANDLER_INIT;` is a handler that answers no
+ * to everything; `msgr_auth_result result = MSGR_AUTH_RESULT_INIT;` says nothing yet.
+ */
+#define MSGR_AUTH_HANDLER_INIT \
+    { (uint32_t)sizeof(msgr_auth_handler), 0, NULL, NULL, NULL, NULL, NULL, NULL }
+#define MSGR_AUTH_RESULT_INIT \
+    { (uint32_t)sizeof(msgr_auth_result), 0, 0, NULL, NULL, NULL, 0, NULL, 0, NULL, 0 }
+
+/**
+ * What an authentication has brought. Begin with `struct_size`; what is zero was
+ * not brought. Nothing in it is kept: keys are copied, and wiped when they go.
+ */
+typedef struct msgr_auth_result {
+    /** Bytes of this structure that are set. */
+    uint32_t struct_size;
+    /** 0. */
+    uint32_t flags;
+    /** The dialler's number in the cluster. */
+    uint64_t global_id;
+    /** Who the peer has proved to be, "client.admin"; NULL for nobody. */
+    const char *entity;
+    /** What it may do, as text; NULL for nothing. */
+    const char *caps;
+    /** A key that both ends know: it signs the handshake. 0 bytes: unsigned. */
+    const void *session_key;
+    /** Its length. */
+    size_t session_key_len;
+    /**
+     * Where mode secure takes its keys from: at least 40 bytes, usually 64, and
+     * never the same for two connections.
+     */
+    const void *connection_secret;
+    /** Its length. */
+    size_t connection_secret_len;
+    /** An acceptor's last word to the dialler. */
+    const void *payload;
+    /** Its length. */
+    size_t payload_len;
+} msgr_auth_result;
+
+/**
+ * Lets the program authenticate this messenger's connections, in place of the
+ * methods that the library has: both those it dials and those it accepts. The
+ * options auth_*_required mean nothing then; the ms_*_mode still say which
+ * modes are allowed.
+ *
+ * The structure is copied. `user` is passed to every callback and must be good
+ * until `release`. On failure nothing is kept and `release` is not called.
+ *
+ * Returns 0; -EINVAL; -E2BIG; -EBUSY after bind or start; -EALREADY the second
+ * time. Any thread. Ceph: `Messenger::set_auth_client`, `set_auth_server`.
+ */
+int msgr_set_auth_handler(msgr_messenger *messenger,
+                          const struct msgr_auth_handler *handler,
+                          void *user);
+
+/**
+ * Begins with that method, or tries that one next. `modes` are MSGR_CON_MODE_*,
+ * the preferred one first; none stands for those that the options allow.
+ *
+ * Takes `reply`, whatever it returns: 0, or -EINVAL, and then the answer is no.
+ * Any thread.
+ */
+int msgr_auth_reply_request(struct msgr_auth_reply *reply,
+                            uint32_t method,
+                            const uint32_t *modes,
+                            size_t mode_count,
+                            const void *payload,
+                            size_t len);
+
+/**
+ * Says that and listens on.
+ *
+ * Takes `reply`, whatever it returns: 0, or -EINVAL, and then the answer is no.
+ * Any thread.
+ */
+int msgr_auth_reply_more(struct msgr_auth_reply *reply,
+                         const void *payload,
+                         size_t len);
+
+/**
+ * The peer is known, and that is what both ends have agreed on.
+ *
+ * Takes `reply`, whatever it returns: 0; -EINVAL or -E2BIG, and then the answer
+ * is no. Any thread.
+ */
+int msgr_auth_reply_done(struct msgr_auth_reply *reply,
+                         const struct msgr_auth_result *result);
+
+/**
+ * No, with a negative errno: a dialler gives up, an acceptor declines.
+ *
+ * Takes `reply`, whatever it returns: 0, or -EINVAL. Any thread.
+ */
+int msgr_auth_reply_fail(struct msgr_auth_reply *reply, int error);
+
+/**
+ * Writes whom the peer has proved, or by method none claimed, to be: the name of
+ * its key, "client.admin".
+ *
+ * Returns the text's length without its NUL, 0 for nobody; -ENOTCONN before the
+ * connection was open; -ENAMETOOLONG if it does not fit into `len` bytes, and
+ * then nothing is written. Any thread, also in callbacks. Ceph:
+ * `AuthConnectionMeta`, `Connection::peer_caps_info`.
+ */
+int msgr_conn_auth_name(const msgr_conn *conn, char *buf, size_t len);
+
+/**
+ * Writes what the peer may do, in the words of its key for this kind of service:
+ * "allow *".
+ *
+ * Returns the text's length without its NUL, 0 for nothing; -ENOTCONN before the
+ * connection was open; -ENAMETOOLONG if it does not fit into `len` bytes, and
+ * then nothing is written. Any thread, also in callbacks. Ceph: `AuthCapsInfo`.
+ */
+int msgr_conn_auth_caps(const msgr_conn *conn, char *buf, size_t len);
+
+/**
+ * 1 if the peer has proved its name by a key, 0 if it only claims one (method
+ * none), if it is not known yet, and for NULL. Any thread, also in callbacks.
+ */
+int msgr_conn_is_authenticated(const msgr_conn *conn);
+
+/**
+ * How frames travel: MSGR_CON_MODE_*; 0 before the connection was open and for
+ * NULL. Any thread, also in callbacks. Ceph: `Connection::get_con_mode`.
+ */
+int msgr_conn_mode(const msgr_conn *conn);
+
 /* Dispatcher ---------------------------------------------------------------------- */
 
 /** In `flags`: ask this dispatcher for fast dispatch. */
