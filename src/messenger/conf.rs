@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::error::{Error, Result};
+use crate::proto::{CryptoKey, METHOD_CEPHX, METHOD_NONE};
 use crate::types::EntityType;
 
 /// How an option's text is read.
@@ -22,8 +25,12 @@ enum Kind {
     Text,
     /// Connection modes, e.g. `crc secure`.
     Modes,
+    /// Authentication methods, e.g. `cephx, none`; empty: as keys are at hand.
+    Methods,
     /// Entity types, e.g. `osd mds`, or none.
     EntityTypes,
+    /// A secret key in base64, which is never shown again.
+    Key,
 }
 
 /// What setting an option means.
@@ -47,7 +54,7 @@ enum Applies {
 struct OptionRow(&'static str, Kind, Applies, &'static str);
 
 use Applies::{Ignored, Live, Messenger, Startup, Unserved};
-use Kind::{Bool, Count, Decimal, EntityTypes, Modes, Seconds, Size, Text};
+use Kind::{Bool, Count, Decimal, EntityTypes, Key, Methods, Modes, Seconds, Size, Text};
 
 /// Name, kind, effect, default. The defaults are Ceph's.
 const OPTIONS: &[OptionRow] = &[
@@ -60,6 +67,16 @@ const OPTIONS: &[OptionRow] = &[
     OptionRow("ms_mon_cluster_mode", Modes, Messenger, "secure crc"),
     OptionRow("ms_mon_service_mode", Modes, Messenger, "secure crc"),
     OptionRow("ms_mon_client_mode", Modes, Messenger, "secure crc"),
+    // Not in Ceph: one switch for "encrypted or not at all", in every role.
+    OptionRow("ms_secure_only", Bool, Messenger, "false"),
+    // authentication. Ceph's defaults name cephx; here a messenger without a key
+    // is of use, too, so that an empty list means cephx if there is one.
+    OptionRow("auth_cluster_required", Methods, Messenger, ""),
+    OptionRow("auth_service_required", Methods, Messenger, ""),
+    OptionRow("auth_client_required", Methods, Messenger, ""),
+    OptionRow("keyring", Text, Messenger, ""),
+    OptionRow("keyfile", Text, Messenger, ""),
+    OptionRow("key", Key, Messenger, ""),
     // sockets
     OptionRow("ms_tcp_nodelay", Bool, Messenger, "true"),
     OptionRow("ms_tcp_rcvbuf", Size, Messenger, "0"),
@@ -144,10 +161,10 @@ const OPTIONS: &[OptionRow] = &[
 const IGNORED_PREFIXES: [&str; 2] = ["ms_async_rdma_", "ms_dpdk_"];
 
 /// The options of one context.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Conf {
     /// Only what was set; everything else has its default.
-    set: Mutex<BTreeMap<&'static str, String>>,
+    set: Mutex<BTreeMap<&'static str, Zeroizing<String>>>,
 }
 
 impl Conf {
@@ -173,7 +190,7 @@ impl Conf {
                 format!("{name} is not supported by this version"),
             )),
             _ => {
-                self.values().insert(name, value.trim().to_owned());
+                self.values().insert(name, value.trim().to_owned().into());
                 Ok(())
             }
         }
@@ -181,12 +198,29 @@ impl Conf {
 
     /// An option's value as it was set, or its default.
     pub(crate) fn get(&self, key: &str) -> Result<String> {
-        let OptionRow(name, _, _, default) = row(key)?;
+        let OptionRow(name, kind, _, default) = row(key)?;
+        if *kind == Key {
+            return Err(Error::new(libc::EACCES, "a key is not given back"));
+        }
         let values = self.values();
-        Ok(values
+        let set = values.get(name).map(|value| (**value).clone());
+        Ok(set.unwrap_or_else(|| (*default).to_owned()))
+    }
+
+    /// A key, if one is set.
+    pub(crate) fn key(&self, name: &str) -> Option<CryptoKey> {
+        let values = self.values();
+        values
             .get(name)
-            .cloned()
-            .unwrap_or_else(|| (*default).to_owned()))
+            .and_then(|text| CryptoKey::parse(text).ok())
+    }
+
+    /// Authentication methods by their numbers; empty if none is named.
+    pub(crate) fn methods(&self, key: &str) -> Vec<u32> {
+        self.get(key)
+            .ok()
+            .and_then(|text| parse_methods(&text))
+            .unwrap_or_default()
     }
 
     /// A whole number or a size in bytes.
@@ -229,7 +263,7 @@ impl Conf {
             .unwrap_or_default()
     }
 
-    fn values(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, String>> {
+    fn values(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Zeroizing<String>>> {
         self.set
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -249,6 +283,19 @@ impl Kind {
                 parse_entity_types(value).is_some(),
                 "a list of entity types, e.g. \"osd mds\"",
             ),
+            Methods => (
+                parse_methods(value).is_some(),
+                "a list of authentication methods, e.g. \"cephx, none\"",
+            ),
+            Key => {
+                let is_key = value.is_empty() || CryptoKey::parse(value).is_ok();
+                let why = format!("{name} is not a key in base64");
+                return if is_key {
+                    Ok(())
+                } else {
+                    Err(Error::invalid(why))
+                };
+            }
             Modes => (
                 !value.is_empty(),
                 "a list of connection modes, e.g. \"crc secure\"",
@@ -305,6 +352,17 @@ fn parse_seconds(text: &str) -> Option<Duration> {
 fn parse_decimal(text: &str) -> Option<f64> {
     let number: f64 = text.parse().ok()?;
     (number.is_finite() && number >= 0.0).then_some(number)
+}
+
+fn parse_methods(text: &str) -> Option<Vec<u32>> {
+    text.split([' ', ',', ';', '\t'])
+        .filter(|word| !word.is_empty())
+        .map(|word| match word {
+            "none" => Some(METHOD_NONE),
+            "cephx" => Some(METHOD_CEPHX),
+            _ => None,
+        })
+        .collect()
 }
 
 fn parse_entity_types(text: &str) -> Option<Vec<EntityType>> {
@@ -385,6 +443,29 @@ mod tests {
             errno("ms_inject_delay_probability", "-1", false),
             Err(libc::EINVAL)
         );
+    }
+
+    #[test]
+    fn a_key_is_neither_given_back_nor_named_in_an_error() {
+        let conf = Conf::default();
+        let key = "AQBBt2tpAAAAABAAmcBfnfGkLkKWlJzTBqGKCg==";
+        conf.set("key", key, false).unwrap();
+        assert_eq!(conf.get("key").unwrap_err().errno(), libc::EACCES);
+        assert!(conf.key("key").is_some());
+        let why = conf.set("key", "hunter2", false).unwrap_err();
+        assert!(!why.to_string().contains("hunter2"), "{why}");
+    }
+
+    #[test]
+    fn methods_are_named_or_refused() {
+        let conf = Conf::default();
+        conf.set("auth_client_required", "cephx, none", false)
+            .unwrap();
+        let methods = conf.methods("auth_client_required");
+        assert_eq!(methods, [METHOD_CEPHX, METHOD_NONE]);
+        assert_eq!(conf.methods("auth_service_required"), []);
+        let wrong = conf.set("auth_client_required", "gss", false);
+        assert_eq!(wrong.unwrap_err().errno(), libc::EINVAL);
     }
 
     #[test]

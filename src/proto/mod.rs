@@ -32,8 +32,8 @@ mod session;
 mod vectors;
 
 pub use auth::{
-    Agreed, Answer, AuthConfig, AuthFault, ConMode, Identity, KeyStore, METHOD_CEPHX, METHOD_NONE,
-    Question, SessionKey,
+    Agreed, Answer, AuthConfig, AuthFault, ConMode, CryptoKey, Identity, KeyStore, METHOD_CEPHX,
+    METHOD_NONE, Question, SessionKey,
 };
 pub use config::{ConnectionModes, GlobalSeq, ProtocolConfig};
 pub use fault::{Fault, LinkDown};

@@ -14,6 +14,7 @@ mod key_store;
 mod none;
 mod signature;
 
+pub use cephx::CryptoKey;
 pub use dialogue::{Dialogue, Said};
 pub use examination::{Examination, Verdict};
 pub use host::{Answer, Question};
@@ -207,6 +208,8 @@ impl Agreed {
 /// A key that both ends know and nobody else.
 #[derive(Clone, Debug)]
 pub enum SessionKey {
+    /// Of cephx.
+    Cephx(CryptoKey),
     /// Of a method of the host's.
     Host(Secret),
 }
@@ -215,6 +218,7 @@ impl SessionKey {
     /// Its bytes.
     pub fn expose(&self) -> &[u8] {
         match self {
+            Self::Cephx(key) => key.secret(),
             Self::Host(secret) => secret.expose(),
         }
     }
