@@ -17,11 +17,16 @@
 mod aes128;
 pub mod error;
 pub mod key;
+pub mod keyring;
 mod krb5;
 pub mod seal;
+pub mod ticket;
+pub mod ticket_reply;
 #[cfg(test)]
 mod vectors;
 
 pub use error::CephxError;
 pub use key::{CryptoKey, KeyType};
+pub use keyring::{Entry, Keyring, KeyringError};
 pub use seal::Usage;
+pub use ticket::{Ticket, Tickets};

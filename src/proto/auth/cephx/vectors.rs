@@ -8,8 +8,10 @@ use crate::proto::captured::{hex, records};
 use crate::proto::codec::{Field, Reader};
 use crate::types::{Entropy, NoEntropy, Secret, WallTime};
 
+use super::error::CephxError;
 use super::key::{CryptoKey, KeyType};
 use super::seal::Usage;
+use super::ticket::{ServiceTicketInfo, TicketBlob};
 use super::{aes128, krb5};
 
 type Record = HashMap<String, String>;
@@ -227,4 +229,49 @@ fn what_is_no_key_is_refused() {
 fn a_key_does_not_show_its_secret() {
     let key = key("000102030405060708090a0b0c0d0e0f");
     assert_eq!(format!("{key:?}"), "CryptoKey(Aes)");
+}
+
+#[test]
+fn the_ticket_of_the_vectors_is_reproduced_and_opened() {
+    for record in of_kind("cephx", "service ticket") {
+        let encoded = hex(&record["CephXServiceTicketInfo"]);
+        let info: ServiceTicketInfo = Reader::new(&encoded).field().unwrap();
+        assert_eq!(bytes(&info), encoded);
+        assert_eq!(info.session_key, key(&record["session_key"]));
+        assert_eq!(info.ticket.name.to_string(), "client.admin");
+        assert_eq!(info.ticket.global_id, 4107);
+        assert_eq!(info.ticket.caps.caps, b"\x07\0\0\0allow *");
+        let service_key = key(&record["service_secret (rotating key id 2)"]);
+        let sealed = hex(&record["CephXTicketBlob"]);
+        let blob: TicketBlob = Reader::new(&sealed).field().unwrap();
+        assert_eq!(blob.open(&service_key), Ok(info.clone()));
+        let again = TicketBlob::seal(&info, &service_key, 2, &dry()).unwrap();
+        assert_eq!((bytes(&again), again), (sealed, blob.clone()));
+        let other = key(&record["session_key"]);
+        assert_eq!(blob.open(&other), Err(CephxError::DoesNotOpen));
+        for end in 0..encoded.len() {
+            let cut = Reader::new(&encoded[..end]).field::<ServiceTicketInfo>();
+            assert!(cut.is_err(), "cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn a_ticket_of_the_second_key_type_opens_only_as_it_was_sealed() {
+    let record = &of_kind("cephx", "service ticket")[0];
+    let encoded = hex(&record["CephXServiceTicketInfo"]);
+    let info: ServiceTicketInfo = Reader::new(&encoded).field().unwrap();
+    let service_key = key(&"11".repeat(32));
+    let entropy = script(&[&[5; 16]]);
+    let blob = TicketBlob::seal(&info, &service_key, 7, &entropy).unwrap();
+    assert_eq!(blob.open(&service_key), Ok(info));
+    for bit in 0..blob.blob.len() * 8 {
+        let mut altered = blob.clone();
+        altered.blob[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(
+            altered.open(&service_key),
+            Err(CephxError::DoesNotOpen),
+            "bit {bit}"
+        );
+    }
 }
