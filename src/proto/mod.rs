@@ -17,6 +17,7 @@ mod banner;
 #[cfg(test)]
 pub mod captured;
 mod codec;
+mod compression;
 mod config;
 mod exchange;
 mod fault;
