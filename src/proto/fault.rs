@@ -79,6 +79,8 @@ pub enum Fault {
     Auth(AuthFault),
     /// The acceptor chose a mode that was not offered.
     WrongMode(u32),
+    /// The acceptor chose a compression that was not proposed, or not to be had.
+    WrongCompression(u32),
     /// Declined again and again, and still asking.
     TooManyAuthRequests,
     /// The peer saw other bytes than we sent.
@@ -161,6 +163,7 @@ impl fmt::Display for Fault {
             Self::WrongPeerType(want, got) => write!(f, "dialled a {want}, but a {got} answered"),
             Self::Auth(why) => fmt::Display::fmt(why, f),
             Self::WrongMode(mode) => write!(f, "peer chose connection mode {mode}"),
+            Self::WrongCompression(code) => write!(f, "peer chose compression {code}"),
             Self::TooManyAuthRequests => f.write_str("too many authentication attempts"),
             Self::Signature => f.write_str("wrong authentication signature"),
             Self::NoAddress => f.write_str("peer states no address"),

@@ -7,6 +7,7 @@
 //! receiver looks whether there is room for so much. No length is believed that
 //! the bytes could not possibly stand for, and memory follows what was unpacked.
 
+mod agreement;
 #[cfg(feature = "lz4")]
 mod lz4;
 #[cfg(feature = "snappy")]
@@ -17,6 +18,8 @@ mod tests;
 mod zlib;
 #[cfg(feature = "zstd")]
 mod zstd;
+
+pub use agreement::{Compression, CompressionSettings, LinkCompression};
 
 use super::codec::DecodeError;
 

@@ -1,8 +1,9 @@
 //! Payloads of control frames: one table.
 //!
 //! Numbers and flags must fill their payload exactly. The payloads that Ceph
-//! extends from release to release (HELLO, AUTH_* and *_IDENT) may go on after
-//! the fields known here, and what follows is ignored, as Ceph ignores it.
+//! extends from release to release (HELLO, AUTH_*, COMPRESSION_* and *_IDENT) may
+//! go on after the fields known here, and what follows is ignored, as Ceph
+//! ignores it.
 
 use crate::proto::codec::{DecodeError, Field, Reader};
 use crate::types::{EntityAddr, EntityAddrVec, EntityType, WallTime};
@@ -198,6 +199,20 @@ control! {
     Keepalive2Ack exact {
         /// The asker's time.
         stamp: WallTime,
+    }
+    /// The dialler says whether it wants frames compressed.
+    CompressionRequest extensible {
+        /// It does.
+        is_compress: bool,
+        /// Algorithms it has, the preferred one first.
+        preferred_algorithms: Vec<u32>,
+    }
+    /// The acceptor decides.
+    CompressionDone extensible {
+        /// Frames may be compressed.
+        is_compress: bool,
+        /// With this.
+        algorithm: u32,
     }
     /// Messages have arrived.
     Ack exact {

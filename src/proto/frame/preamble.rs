@@ -58,10 +58,14 @@ pub enum Tag {
     Keepalive2Ack,
     /// Acknowledges messages.
     Ack,
+    /// Proposes compression.
+    CompressionRequest,
+    /// Settles it.
+    CompressionDone,
 }
 
 impl Tag {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 22] = [
         Self::Hello,
         Self::AuthRequest,
         Self::AuthBadMethod,
@@ -82,6 +86,8 @@ impl Tag {
         Self::Keepalive2,
         Self::Keepalive2Ack,
         Self::Ack,
+        Self::CompressionRequest,
+        Self::CompressionDone,
     ];
 
     /// Its number on the wire.
