@@ -184,6 +184,10 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  *   be without a session at a time. For one more the oldest is closed.
  * * `ms_max_half_open_per_source` (256): so many of them from one IPv4 address
  *   or one IPv6 network of 64 bits.
+ * * `ms_max_handshake_bytes` (64K), `ms_max_handshake_frame_bytes` (16K, no
+ *   more), `ms_max_auth_attempts` (8): what a peer may send before it has a
+ *   session, in all and in one frame, and how often it may ask to be
+ *   authenticated. Beyond it the link ends.
  * * `ms_max_message_bytes` (1G): what a message may carry, sent or received.
  *
  * Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not

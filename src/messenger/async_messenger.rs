@@ -155,6 +155,7 @@ impl AsyncMessenger {
                 initial_backoff: options.initial_backoff,
                 max_backoff: options.max_backoff,
                 max_message: options.max_message,
+                handshake: options.handshake,
                 crc_data: options.crc_data,
                 learn_addr: options.learn_addr,
                 modes: options.modes.clone(),

@@ -110,6 +110,9 @@ const OPTIONS: &[OptionRow] = &[
     // message; not in Ceph.
     OptionRow("ms_max_half_open", Count, Messenger, "4096"),
     OptionRow("ms_max_half_open_per_source", Count, Messenger, "256"),
+    OptionRow("ms_max_handshake_bytes", Size, Messenger, "64K"),
+    OptionRow("ms_max_handshake_frame_bytes", Size, Messenger, "16K"),
+    OptionRow("ms_max_auth_attempts", Count, Messenger, "8"),
     OptionRow("ms_max_message_bytes", Size, Messenger, "1G"),
     // integrity and debugging
     OptionRow("ms_crc_data", Bool, Messenger, "true"),

@@ -6,7 +6,7 @@ use super::conf::Conf;
 use super::error::{Error, Result};
 use super::half_open::HalfOpenLimits;
 use crate::event::{PortSharing, SocketOptions};
-use crate::proto::{ConMode, ConnectionModes};
+use crate::proto::{ConMode, ConnectionModes, HandshakeLimits};
 
 /// What a messenger took from its context's configuration.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(crate) struct Options {
     pub(crate) max_backoff: Duration,
     pub(crate) half_open: HalfOpenLimits,
     pub(crate) max_message: u64,
+    pub(crate) handshake: HandshakeLimits,
     pub(crate) crc_data: bool,
     pub(crate) learn_addr: bool,
     pub(crate) dispatch_throttle_bytes: u64,
@@ -74,6 +75,7 @@ impl Options {
                 per_source: count(conf, "ms_max_half_open_per_source"),
             },
             max_message: conf.number("ms_max_message_bytes"),
+            handshake: handshake(conf)?,
             crc_data: conf.switch("ms_crc_data"),
             learn_addr: conf.switch("ms_learn_addr_from_peer"),
             dispatch_throttle_bytes: conf.number("ms_dispatch_throttle_bytes"),
@@ -89,6 +91,22 @@ fn port(conf: &Conf, key: &str) -> Result<u16> {
 
 fn count(conf: &Conf, key: &str) -> usize {
     usize::try_from(conf.number(key)).unwrap_or(usize::MAX)
+}
+
+fn handshake(conf: &Conf) -> Result<HandshakeLimits> {
+    let limits = HandshakeLimits {
+        bytes: count(conf, "ms_max_handshake_bytes"),
+        frame: count(conf, "ms_max_handshake_frame_bytes"),
+        auth_requests: u32::try_from(conf.number("ms_max_auth_attempts")).unwrap_or(u32::MAX),
+    };
+    if limits.frame > HandshakeLimits::MAX_FRAME {
+        let why = format!(
+            "ms_max_handshake_frame_bytes is {} at most",
+            HandshakeLimits::MAX_FRAME
+        );
+        return Err(Error::invalid(why));
+    }
+    Ok(limits)
 }
 
 fn modes(conf: &Conf) -> Result<ConnectionModes> {
@@ -136,6 +154,16 @@ mod tests {
         conf.set("ms_client_mode", "quantum, crc", false).unwrap();
         assert_eq!(Options::read(&conf).unwrap().modes.client, [ConMode::Crc]);
         conf.set("ms_client_mode", "quantum", false).unwrap();
+        assert_eq!(Options::read(&conf).unwrap_err().errno(), libc::EINVAL);
+    }
+
+    #[test]
+    fn a_limit_of_handshake_frames_can_only_be_lowered() {
+        let conf = Conf::default();
+        let key = "ms_max_handshake_frame_bytes";
+        conf.set(key, "4K", false).unwrap();
+        assert_eq!(Options::read(&conf).unwrap().handshake.frame, 4096);
+        conf.set(key, "17K", false).unwrap();
         assert_eq!(Options::read(&conf).unwrap_err().errno(), libc::EINVAL);
     }
 

@@ -8,6 +8,7 @@ use crate::types::{AuthName, EntityType, PolicySet};
 
 use super::auth::{AuthConfig, ConMode};
 use super::banner::REVISION_1;
+use super::frame::MAX_CONTROL_LEN;
 
 /// The settings of a messenger's connections. Pure data.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub struct ProtocolConfig {
     pub modes: ConnectionModes,
     /// Who authenticates how.
     pub auth: AuthConfig,
+    /// What a peer may send before its session.
+    pub handshake: HandshakeLimits,
     /// Largest sum of front, middle and data that is accepted.
     pub max_message: u64,
     /// Numbers the messenger's connection attempts.
@@ -70,6 +73,7 @@ impl ProtocolConfig {
             msgr2_required: 0,
             modes: ConnectionModes::default(),
             auth: AuthConfig::default(),
+            handshake: HandshakeLimits::default(),
             max_message: 1 << 30,
             global_seq: Arc::default(),
         }
@@ -84,6 +88,32 @@ impl ProtocolConfig {
         match i64::try_from(self.auth.keys.global_id()) {
             Ok(given) if given > 0 && self.name.kind == EntityType::CLIENT => given,
             _ => named,
+        }
+    }
+}
+
+/// What a peer that is not known yet may make this end read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HandshakeLimits {
+    /// Bytes in all.
+    pub bytes: usize,
+    /// Payload bytes of one frame.
+    pub frame: usize,
+    /// Requests to be authenticated.
+    pub auth_requests: u32,
+}
+
+impl HandshakeLimits {
+    /// No frame that is not a message may be larger, whatever is set.
+    pub const MAX_FRAME: usize = MAX_CONTROL_LEN as usize;
+}
+
+impl Default for HandshakeLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 64 << 10,
+            frame: Self::MAX_FRAME,
+            auth_requests: 8,
         }
     }
 }

@@ -36,7 +36,7 @@ pub use auth::{
     Agreed, Answer, AuthConfig, AuthFault, ConMode, CryptoKey, Identity, KeyStore, METHOD_CEPHX,
     METHOD_NONE, Question, SessionKey,
 };
-pub use config::{ConnectionModes, GlobalSeq, ProtocolConfig};
+pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
 #[cfg(test)]
 pub use mutation::{Mutation, with as with_mutation};

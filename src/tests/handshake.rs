@@ -365,3 +365,62 @@ fn a_dialler_ignores_input_while_it_has_no_link() {
     );
     assert!(end.events.is_empty());
 }
+
+#[test]
+fn a_handshake_may_be_held_to_less() {
+    let limited = |change: fn(&mut ProtocolConfig), input: &[Vec<u8>]| {
+        let mut settings = server_config();
+        change(&mut settings);
+        let mut acceptor = End::new(super::pair::acceptor(settings));
+        acceptor.receive(
+            b"ceph v2\n\x10\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            Time::ZERO,
+        );
+        let mut hello = vec![8, 1, 1, 1, 28, 0, 0, 0];
+        hello.resize(hello.len() + 28, 0);
+        acceptor.receive(&frame(1, &hello), Time::ZERO);
+        assert_eq!(acceptor.protocol.state_name(), "AUTH_ACCEPTING");
+        input
+            .iter()
+            .for_each(|frame| acceptor.receive(frame, Time::ZERO));
+        acceptor.story()
+    };
+    let mut request = vec![4, 0, 0, 0, 0, 0, 0, 0];
+    request.extend(1000_u32.to_le_bytes());
+    request.resize(request.len() + 1000, 0);
+    let input = [frame(2, &request), frame(2, &request)];
+    let story = limited(|_| {}, &input);
+    assert_eq!(story, "");
+    let story = limited(|settings| settings.handshake.bytes = 2000, &input);
+    assert!(
+        story.starts_with("fault: handshake without an end"),
+        "{story}"
+    );
+    let story = limited(|settings| settings.handshake.frame = 1000, &input);
+    assert!(
+        story.starts_with("fault: AuthRequest frame of 1012 bytes"),
+        "{story}"
+    );
+    let story = limited(|settings| settings.handshake.auth_requests = 2, &input);
+    assert!(
+        story.starts_with("fault: too many authentication attempts"),
+        "{story}"
+    );
+}
+
+#[test]
+fn who_trickles_its_handshake_has_no_more_time_than_others() {
+    let mut acceptor = End::new(super::pair::acceptor(server_config()));
+    let banner = b"ceph v2\n\x10\0\x01\0";
+    for (byte, second) in banner.iter().zip(0..) {
+        assert_eq!(
+            acceptor.protocol.poll_timeout(),
+            Some(Time::ZERO + seconds(10))
+        );
+        acceptor.receive(&[*byte], Time::ZERO + seconds(second));
+    }
+    acceptor
+        .protocol
+        .handle_timeout(Time::ZERO + seconds(10), &mut acceptor.events);
+    assert!(acceptor.story().starts_with("fault: not open in time"));
+}

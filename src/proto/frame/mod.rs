@@ -21,7 +21,7 @@ pub use crc::segment_crcs;
 #[cfg(test)]
 pub use crc::update as crc_update;
 pub use header::MessageHeader;
-pub use preamble::{Revision, Tag};
+pub use preamble::{MAX_CONTROL_LEN, Revision, Tag};
 pub use reader::{Bulk, FrameReader};
 pub use writer::FrameWriter;
 // replaced by the frames work

@@ -15,9 +15,6 @@ use crate::types::{EntityAddr, EntityAddrVec, EntityType, features};
 use super::safety::{Expected, secure};
 use super::{Context, Step, payload};
 
-/// AUTH_REQUESTs that may be declined on one connection.
-const MAX_AUTH_REQUESTS: u32 = 8;
-
 /// The states of an acceptor.
 pub enum Accepting {
     /// Our banner is out.
@@ -185,7 +182,9 @@ fn answer(
             context.events.push(Event::Auth(question));
             Accepting::AskingHost(peer_type, asked, examination)
         }
-        Verdict::No(_) if asked >= MAX_AUTH_REQUESTS => return Err(Fault::TooManyAuthRequests),
+        Verdict::No(_) if asked >= context.config.handshake.auth_requests => {
+            return Err(Fault::TooManyAuthRequests);
+        }
         Verdict::No(errno) => {
             let auth = context.auth(peer_type);
             context.out.control(&AuthBadMethod {

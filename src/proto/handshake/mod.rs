@@ -13,7 +13,7 @@ use crate::types::{EntityAddrVec, EntityType, Policy, Random, WallTime};
 
 use super::auth::{Answer, AuthContext};
 use super::banner::Banner;
-use super::config::ProtocolConfig;
+use super::config::{HandshakeLimits, ProtocolConfig};
 use super::fault::Fault;
 use super::frame::control::Control;
 use super::frame::{Frame, FrameReader, FrameWriter};
@@ -22,8 +22,6 @@ use super::session::Session;
 
 /// Frames of the longest handshake that is put up with.
 const MAX_FRAMES: usize = 64;
-/// Its bytes.
-const MAX_BYTES: usize = 64 << 10;
 
 /// A handshake under way.
 pub enum Handshake {
@@ -157,24 +155,38 @@ impl<S> Step<S> {
 }
 
 /// Bounds what a peer can make us read before it is known.
-#[derive(Default)]
 pub struct Budget {
+    limits: HandshakeLimits,
     frames: usize,
     bytes: usize,
 }
 
 impl Budget {
+    /// Nothing is spent yet.
+    pub const fn of(limits: HandshakeLimits) -> Self {
+        Self {
+            limits,
+            frames: 0,
+            bytes: 0,
+        }
+    }
+
     /// Counts bytes as they come.
     pub fn spend_bytes(&mut self, len: usize) -> Result<(), Fault> {
         self.bytes += len;
-        if self.bytes > MAX_BYTES {
+        if self.bytes > self.limits.bytes {
             return Err(Fault::HandshakeTooLong);
         }
         Ok(())
     }
 
     /// Counts a frame.
-    pub fn spend_frame(&mut self) -> Result<(), Fault> {
+    pub fn spend_frame(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
+        let len = frame.first().len();
+        if len > self.limits.frame {
+            let len = u32::try_from(len).unwrap_or(u32::MAX);
+            return Err(Fault::ControlTooLarge(frame.tag, len));
+        }
         self.frames += 1;
         if self.frames > MAX_FRAMES {
             return Err(Fault::HandshakeTooLong);

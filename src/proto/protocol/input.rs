@@ -182,7 +182,7 @@ impl Protocol {
             let Some(frame) = frame else {
                 return Ok(());
             };
-            attempt.budget.spend_frame()?;
+            attempt.budget.spend_frame(&frame)?;
             self.receive_handshake(&frame, now, intake.events)?;
         }
         match &mut self.state {

@@ -324,7 +324,7 @@ impl Protocol {
         self.state = State::Handshake(Attempt {
             handshake,
             received: Vec::new(),
-            budget: Budget::default(),
+            budget: Budget::of(self.config.handshake),
             deadline,
         });
     }
