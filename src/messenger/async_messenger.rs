@@ -9,6 +9,7 @@ use super::admission::{PolicyThrottles, Waiter};
 use super::auth::{AuthHandler, AuthReply};
 use super::bind;
 use super::connection::{ConnectOptions, Connection, ConnectionRef, Kind};
+use super::context::Context;
 use super::counters::Counters;
 use super::dispatch_queue::{DispatchQueue, Item};
 use super::dispatcher::{self, Chain, DispatcherChain};
@@ -16,6 +17,7 @@ use super::error::{Error, Result};
 use super::external::{External, Place};
 use super::half_open::{Entrant, HalfOpen, Limit};
 use super::injection::FaultInjection;
+use super::keys::Keys;
 use super::lifecycle::Lifecycle;
 use super::options::Options;
 use super::registry::Registry;
@@ -23,9 +25,12 @@ use super::seeds::Seeds;
 use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
-use crate::proto::{Answer, AuthConfig, GlobalSeq, Initiator, ProtocolConfig, Question};
+use crate::proto::{
+    Answer, AuthConfig, GlobalSeq, Initiator, KeyStore, METHOD_CEPHX, METHOD_NONE, ProtocolConfig,
+    Question,
+};
 use crate::types::{
-    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Message, Policy, PolicySet,
+    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Entropy, Message, Policy, PolicySet,
 };
 
 /// The inner messenger (the part of Ceph's `AsyncMessenger` that its
@@ -41,6 +46,8 @@ pub(crate) struct AsyncMessenger {
     stack: Arc<NetworkStack<Shard>>,
     lifecycle: Lifecycle,
     policies: Mutex<PolicySet>,
+    keys: Arc<Keys>,
+    entropy: Entropy,
     /// Made from options and policies by the first call that needs it; from
     /// then on neither changes.
     config: OnceLock<Arc<ProtocolConfig>>,
@@ -63,20 +70,16 @@ pub(crate) struct AsyncMessenger {
 }
 
 impl AsyncMessenger {
-    pub(crate) fn new(
-        name: AuthName,
-        nonce: u32,
-        options: Options,
-        injection: Arc<FaultInjection>,
-        stack: Arc<NetworkStack<Shard>>,
-        seeds: Arc<Seeds>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(context: &Context, name: AuthName, nonce: u32) -> Result<Arc<Self>> {
+        let options = Options::read(context.conf())?;
+        let stack = context.stack()?;
+        let keys = Keys::read(context.conf(), &name, context.entropy())?;
         let blank = EntityAddr {
             kind: AddrType::Any,
             nonce,
             socket: None,
         };
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             name,
             nonce: AtomicU32::new(nonce),
             dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
@@ -85,20 +88,22 @@ impl AsyncMessenger {
             half_open: HalfOpen::new(options.half_open),
             counters: Counters::new(stack.workers().len()),
             options,
-            injection,
+            injection: Arc::clone(context.injection()),
             stack,
             lifecycle: Lifecycle::new(),
             policies: Mutex::new(PolicySet::new(Policy::lossy_client())),
+            keys: Arc::new(keys),
+            entropy: context.entropy().clone(),
             config: OnceLock::new(),
             auth_handler: OnceLock::new(),
             myaddrs: RwLock::new(blank.into()),
             dispatchers: DispatcherChain::new(),
             registry: Registry::default(),
-            seeds,
+            seeds: Arc::clone(context.seeds()),
             loopback: Mutex::default(),
             bound_to: Mutex::default(),
             processors: Mutex::default(),
-        })
+        }))
     }
 
     // ---- set-up
@@ -167,10 +172,33 @@ impl AsyncMessenger {
     }
 
     fn auth_config(&self) -> AuthConfig {
+        let by_keys = match self.options.secure_only || !self.keys.is_empty() {
+            true => METHOD_CEPHX,
+            false => METHOD_NONE,
+        };
+        let methods = |asked: &[u32]| match asked {
+            [] => vec![by_keys],
+            asked => asked.to_vec(),
+        };
+        let asked = &self.options.auth;
         AuthConfig {
+            cluster: methods(&asked.cluster),
+            service: methods(&asked.service),
+            client: methods(&asked.client),
+            keys: Arc::clone(&self.keys) as Arc<dyn KeyStore>,
+            entropy: self.entropy.clone(),
             by_host: self.auth_handler.get().is_some(),
-            ..AuthConfig::default()
         }
+    }
+
+    /// Its keys and tickets.
+    pub(crate) fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// Where it gets what nobody must guess.
+    pub(crate) fn entropy(&self) -> &Entropy {
+        &self.entropy
     }
 
     /// Where to count connection attempts from. A peer takes one whose number is

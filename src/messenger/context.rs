@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::conf::Conf;
 use super::error::{Error, Result};
 use super::injection::FaultInjection;
-use super::seeds::Seeds;
+use super::seeds::{self, Seeds};
 use super::shard::Shard;
 #[cfg(test)]
 use crate::event::sim;
 use crate::event::{NetworkStack, Origin};
+use crate::types::Entropy;
 
 /// More threads than this only get in each other's way (Ceph's limit too).
 const MAX_WORKERS: u64 = 24;
 
 /// Options and the workers that serve all its messengers (what a
 /// `CephContext` is to Ceph's messengers).
-#[derive(Default)]
 pub struct Context {
     origin: Origin,
     conf: Conf,
@@ -25,6 +25,7 @@ pub struct Context {
     /// Held while the stack starts, so that it starts once.
     starting: Mutex<()>,
     seeds: Arc<Seeds>,
+    entropy: Entropy,
     /// The simulated process whose context it is.
     #[cfg(test)]
     process: Option<sim::Process>,
@@ -34,22 +35,30 @@ impl Context {
     /// A context with Ceph's defaults. Its workers start with its first
     /// messenger.
     pub fn new() -> Arc<Self> {
-        Arc::default()
+        Arc::new(Self::with(Arc::default(), seeds::system()))
+    }
+
+    fn with(seeds: Arc<Seeds>, entropy: Entropy) -> Self {
+        Self {
+            origin: Origin::here(),
+            seeds,
+            entropy,
+            conf: Conf::default(),
+            injection: Arc::default(),
+            stack: OnceLock::new(),
+            starting: Mutex::default(),
+            #[cfg(test)]
+            process: None,
+        }
     }
 
     /// The context of a simulated process, in which that seed decides everything
     /// that is otherwise left to chance.
     #[cfg(test)]
     pub(crate) fn simulated(process: &sim::Process, seed: u64) -> Arc<Self> {
-        Arc::new(Self {
-            origin: Origin::here(),
-            seeds: Arc::new(Seeds::given(seed)),
-            process: Some(process.clone()),
-            conf: Conf::default(),
-            injection: Arc::default(),
-            stack: OnceLock::new(),
-            starting: Mutex::default(),
-        })
+        let mut context = Self::with(Arc::new(Seeds::given(seed)), seeds::repeatable(seed));
+        context.process = Some(process.clone());
+        Arc::new(context)
     }
 
     /// Sets an option, e.g. `ms_dispatch_throttle_bytes` to `100M`. Messengers
@@ -85,6 +94,11 @@ impl Context {
     /// Where its connections get their seeds.
     pub(crate) fn seeds(&self) -> &Arc<Seeds> {
         &self.seeds
+    }
+
+    /// Where its connections get challenges and session keys.
+    pub(crate) fn entropy(&self) -> &Entropy {
+        &self.entropy
     }
 
     /// The faults that its messengers inject.

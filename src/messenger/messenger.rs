@@ -10,7 +10,6 @@ use super::context::Context;
 use super::dispatch_queue::DispatchQueue;
 use super::dispatcher::Dispatcher;
 use super::error::{Error, Result};
-use super::options::Options;
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
 use crate::types::{AuthName, EntityAddrVec, EntityType, Policy};
@@ -49,15 +48,7 @@ impl Messenger {
         // Ceph's nonces are 64 bits wide in programs and 32 on the wire.
         #[expect(clippy::cast_possible_truncation, reason = "only the low half travels")]
         let nonce = nonce as u32;
-        let options = Options::read(context.conf())?;
-        let inner = AsyncMessenger::new(
-            name,
-            nonce,
-            options,
-            Arc::clone(context.injection()),
-            context.stack()?,
-            Arc::clone(context.seeds()),
-        );
+        let inner = AsyncMessenger::new(context, name, nonce)?;
         log::debug!("{entity} {lname}: created with nonce {nonce}");
         Ok(Arc::new(Self {
             inner,

@@ -22,6 +22,7 @@ mod external;
 mod half_open;
 mod incarnation;
 mod injection;
+mod keys;
 mod lifecycle;
 mod link;
 #[expect(

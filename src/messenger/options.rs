@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// Every worker listens, in place of one that hands out.
     pub(crate) local_listen_table: bool,
     pub(crate) modes: ConnectionModes,
+    /// Nothing goes out readable, and nobody is taken at his word.
+    pub(crate) secure_only: bool,
+    pub(crate) auth: AuthMethods,
     pub(crate) ready_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) progress_timeout: Duration,
@@ -31,6 +34,15 @@ pub(crate) struct Options {
     pub(crate) dispatch_throttle_bytes: u64,
     pub(crate) pq_max_tokens: u64,
     pub(crate) pq_min_cost: u64,
+}
+
+/// Authentication methods by their numbers; empty for those that go with the keys
+/// at hand.
+#[derive(Debug)]
+pub(crate) struct AuthMethods {
+    pub(crate) cluster: Vec<u32>,
+    pub(crate) service: Vec<u32>,
+    pub(crate) client: Vec<u32>,
 }
 
 /// Where `bind` looks for a port when none is given.
@@ -60,6 +72,12 @@ impl Options {
             },
             local_listen_table: conf.switch("ms_async_local_listen_table"),
             modes: modes(conf)?,
+            secure_only: conf.switch("ms_secure_only"),
+            auth: AuthMethods {
+                cluster: conf.methods("auth_cluster_required"),
+                service: conf.methods("auth_service_required"),
+                client: conf.methods("auth_client_required"),
+            },
             ready_timeout: conf.seconds("ms_connection_ready_timeout"),
             idle_timeout: conf.seconds("ms_connection_idle_timeout"),
             progress_timeout: conf.seconds("ms_connection_progress_timeout"),
@@ -110,6 +128,9 @@ fn handshake(conf: &Conf) -> Result<HandshakeLimits> {
 }
 
 fn modes(conf: &Conf) -> Result<ConnectionModes> {
+    if conf.switch("ms_secure_only") {
+        return Ok(ConnectionModes::all(&[ConMode::Secure]));
+    }
     Ok(ConnectionModes {
         cluster: mode_list(conf, "ms_cluster_mode")?,
         service: mode_list(conf, "ms_service_mode")?,

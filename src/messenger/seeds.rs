@@ -3,8 +3,11 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ring::rand::{SecureRandom, SystemRandom};
+
 #[cfg(test)]
 use crate::types::Random;
+use crate::types::{Entropy, NoEntropy};
 
 /// A source of seeds, one for each connection: of its cookies and of the spread
 /// of its pauses.
@@ -50,6 +53,26 @@ impl Seeds {
             Secret::Given(seed) => Random::new(seed.wrapping_add(count)).next(),
         }
     }
+}
+
+/// The system's randomness, for what must be impossible to guess.
+pub(crate) fn system() -> Entropy {
+    let random = SystemRandom::new();
+    Entropy::new(move |bytes| random.fill(bytes).map_err(|_| NoEntropy))
+}
+
+/// Bytes that follow from a seed, so that a simulation repeats itself.
+#[cfg(test)]
+pub(crate) fn repeatable(seed: u64) -> Entropy {
+    let random = std::sync::Mutex::new(Random::new(seed));
+    Entropy::new(move |bytes| {
+        let mut random = random.lock().map_err(|_| NoEntropy)?;
+        for chunk in bytes.chunks_mut(8) {
+            let drawn = random.next().to_le_bytes();
+            chunk.copy_from_slice(&drawn[..chunk.len()]);
+        }
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -151,6 +151,18 @@ impl Default for ConnectionModes {
 }
 
 impl ConnectionModes {
+    /// The same everywhere.
+    pub fn all(modes: &[ConMode]) -> Self {
+        Self {
+            cluster: modes.to_vec(),
+            service: modes.to_vec(),
+            client: modes.to_vec(),
+            mon_cluster: modes.to_vec(),
+            mon_service: modes.to_vec(),
+            mon_client: modes.to_vec(),
+        }
+    }
+
     /// The list that holds between us and a peer, whoever dials.
     pub fn allowed(&self, local: EntityType, peer: EntityType) -> &[ConMode] {
         let is_mon = |kind| kind == EntityType::MON || kind == EntityType::MGR;

@@ -32,9 +32,10 @@ mod session;
 #[cfg(test)]
 mod vectors;
 
+pub use auth::cephx::{CryptoKey, Entry as KeyringEntry, KeyType, Keyring, Ticket, Tickets};
 pub use auth::{
-    Agreed, Answer, AuthConfig, AuthFault, ConMode, CryptoKey, Identity, KeyStore, METHOD_CEPHX,
-    METHOD_NONE, Question, SessionKey,
+    Agreed, Answer, AuthConfig, AuthFault, ConMode, Identity, KeyStore, METHOD_CEPHX, METHOD_NONE,
+    PERMANENT, Question, SessionKey,
 };
 pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig};
 pub use fault::{Fault, LinkDown};

@@ -18,7 +18,7 @@ pub use cephx::CryptoKey;
 pub use dialogue::{Dialogue, Said};
 pub use examination::{Examination, Verdict};
 pub use host::{Answer, Question};
-pub use key_store::{KeyStore, NoKeys};
+pub use key_store::{KeyStore, NoKeys, PERMANENT};
 pub use signature::{SIGNATURE_LEN, is_signature, signature};
 
 use std::fmt;

@@ -1,0 +1,164 @@
+//! The keys and tickets of one messenger.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroizing;
+
+use super::conf::Conf;
+use super::error::{Error, Result};
+use crate::proto::{CryptoKey, KeyStore, Keyring, KeyringEntry, PERMANENT, Ticket, Tickets};
+use crate::types::{AuthName, EntityType, Entropy};
+
+/// The first number that a monitor gives to a client (Ceph's).
+const FIRST_GLOBAL_ID: u64 = 4096;
+
+/// What options say of keys, what monitors have given, and what a messenger that
+/// is itself a monitor gives.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    keyring: Mutex<Keyring>,
+    tickets: Mutex<Tickets>,
+    /// Of our own service, from the monitors: keys by their numbers.
+    rotating: Mutex<BTreeMap<u64, CryptoKey>>,
+    /// Seals the tickets that clients show to a monitor again.
+    issuing: Option<CryptoKey>,
+    /// The last number given to a client.
+    given: AtomicU64,
+}
+
+impl Keys {
+    /// What the options `keyring`, `keyfile` and `key` say. The latter two are the
+    /// key of `name`.
+    pub(crate) fn read(conf: &Conf, name: &AuthName, entropy: &Entropy) -> Result<Self> {
+        let mut keyring = keyring(&conf.get("keyring")?)?;
+        let own = match keyfile(&conf.get("keyfile")?)? {
+            Some(key) => Some(key),
+            None => conf.key("key"),
+        };
+        if let Some(key) = own {
+            let caps = keyring.get(name).map(|entry| entry.caps.clone());
+            let caps = caps.unwrap_or_default();
+            keyring.insert(name.clone(), KeyringEntry { key, caps });
+        }
+        Ok(Self {
+            keyring: Mutex::new(keyring),
+            tickets: Mutex::default(),
+            rotating: Mutex::default(),
+            // Only a monitor needs it, and it says so when it has none.
+            issuing: CryptoKey::generate(crate::proto::KeyType::Aes, entropy).ok(),
+            given: AtomicU64::new(FIRST_GLOBAL_ID),
+        })
+    }
+
+    /// True if there is no key at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.keyring).iter().next().is_none()
+    }
+
+    /// Adds a key, or replaces one.
+    pub(crate) fn add(&self, name: AuthName, entry: KeyringEntry) {
+        lock(&self.keyring).insert(name, entry);
+    }
+
+    /// All tickets there are.
+    pub(crate) fn tickets(&self) -> Tickets {
+        lock(&self.tickets).clone()
+    }
+
+    /// The keys of our own service, as the monitors have them now.
+    pub(crate) fn set_rotating(&self, keys: BTreeMap<u64, CryptoKey>) {
+        *lock(&self.rotating) = keys;
+    }
+}
+
+impl KeyStore for Keys {
+    fn secret(&self, name: &AuthName) -> Option<CryptoKey> {
+        lock(&self.keyring).get(name).map(|entry| entry.key.clone())
+    }
+
+    fn caps(&self, name: &AuthName, service: EntityType) -> Option<String> {
+        let keyring = lock(&self.keyring);
+        let caps = &keyring.get(name)?.caps;
+        caps.get(&service.to_string()).cloned()
+    }
+
+    fn service_secret(&self, service: EntityType, secret_id: u64) -> Option<CryptoKey> {
+        if secret_id != PERMANENT && service != EntityType::AUTH {
+            return lock(&self.rotating).get(&secret_id).cloned();
+        }
+        match service {
+            EntityType::AUTH => self.issuing.clone(),
+            service => self.secret(&shared(service)),
+        }
+    }
+
+    fn issuing_secret(&self, service: EntityType) -> Option<(u64, CryptoKey)> {
+        match service {
+            EntityType::AUTH => Some((1, self.issuing.clone()?)),
+            service => Some((PERMANENT, self.secret(&shared(service))?)),
+        }
+    }
+
+    fn ticket(&self, service: EntityType) -> Option<Ticket> {
+        lock(&self.tickets).by_service.get(&service).cloned()
+    }
+
+    fn keep(&self, tickets: Tickets) {
+        let mut kept = lock(&self.tickets);
+        kept.global_id = tickets.global_id;
+        kept.by_service.extend(tickets.by_service);
+    }
+
+    fn discard(&self, service: EntityType) {
+        lock(&self.tickets).by_service.remove(&service);
+    }
+
+    fn global_id(&self) -> u64 {
+        lock(&self.tickets).global_id
+    }
+
+    fn next_global_id(&self) -> u64 {
+        self.given.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// Whose key is that of a whole kind of service: `osd.`, as monitors have `mon.`.
+fn shared(service: EntityType) -> AuthName {
+    AuthName {
+        kind: service,
+        id: String::new(),
+    }
+}
+
+/// The first of the files that there is, as Ceph looks for them.
+fn keyring(paths: &str) -> Result<Keyring> {
+    let mut missing = None;
+    for path in paths.split([' ', ',', ';']).filter(|path| !path.is_empty()) {
+        match fs::read_to_string(path).map(Zeroizing::new) {
+            Ok(text) => {
+                let keyring = Keyring::parse(&text);
+                return keyring.map_err(|why| Error::invalid(format!("keyring {path}: {why}")));
+            }
+            Err(error) => missing = Some(Error::io(format_args!("keyring {path}"), &error)),
+        }
+    }
+    missing.map_or_else(|| Ok(Keyring::default()), Err)
+}
+
+fn keyfile(path: &str) -> Result<Option<CryptoKey>> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|why| Error::io(format_args!("keyfile {path}"), &why))?;
+    let key = CryptoKey::parse(text.trim());
+    key.map(Some)
+        .map_err(|why| Error::invalid(format!("keyfile {path}: {why}")))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
