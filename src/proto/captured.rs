@@ -1,7 +1,10 @@
 //! Captured conversations and constructed values under `tests/vectors`.
 
 use std::collections::HashMap;
+use std::io::IoSlice;
 use std::path::Path;
+
+use super::frame::FrameWriter;
 
 /// `key = value` lines, records apart by blank lines.
 pub fn records(name: &str) -> Vec<HashMap<String, String>> {
@@ -18,6 +21,16 @@ pub fn records(name: &str) -> Vec<HashMap<String, String>> {
     records
 }
 
+/// What a conversation's `@key` lines say.
+pub fn header(name: &str) -> HashMap<String, String> {
+    let text = text(&format!("conv/{name}.txt"));
+    let fields = text.lines().filter_map(|line| line.strip_prefix('@'));
+    fields
+        .filter_map(|line| line.split_once(' '))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
 /// The units of a conversation: whether the dialler sent them, and their bytes.
 pub fn conversation(name: &str) -> Vec<(bool, Vec<u8>)> {
     let mut units: Vec<(bool, Vec<u8>)> = Vec::new();
@@ -30,6 +43,16 @@ pub fn conversation(name: &str) -> Vec<(bool, Vec<u8>)> {
         }
     }
     units
+}
+
+/// All that a writer has staged.
+pub fn staged(writer: &FrameWriter) -> Vec<u8> {
+    let mut slices = [IoSlice::new(&[]); 64];
+    let filled = writer.fill(&mut slices);
+    slices[..filled]
+        .iter()
+        .flat_map(|slice| slice.to_vec())
+        .collect()
 }
 
 pub fn hex(text: &str) -> Vec<u8> {

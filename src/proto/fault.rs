@@ -57,6 +57,12 @@ pub enum Fault {
     EmptyLastSegment,
     /// Wrong crc of a segment.
     SegmentCrc,
+    /// A sealed record with a wrong tag.
+    RecordTag,
+    /// A connection secret of so many bytes, too few for keys and nonces.
+    ShortSecret(usize),
+    /// Nothing can be sealed, or opened, under the keys of this link any more.
+    NoncesUsedUp,
     /// Neither complete nor aborted.
     LateStatus(u8),
     /// A control frame of that length.
@@ -152,6 +158,9 @@ impl fmt::Display for Fault {
             Self::SegmentCount(count) => write!(f, "frame with {count} segments"),
             Self::EmptyLastSegment => f.write_str("frame with an empty last segment"),
             Self::SegmentCrc => f.write_str("frame with a bad segment crc"),
+            Self::RecordTag => f.write_str("sealed record with a wrong tag"),
+            Self::ShortSecret(len) => write!(f, "connection secret of {len} bytes"),
+            Self::NoncesUsedUp => f.write_str("the link has used up its nonces"),
             Self::LateStatus(status) => write!(f, "frame with late status {status:#04x}"),
             Self::ControlTooLarge(tag, len) => write!(f, "{tag:?} frame of {len} bytes"),
             Self::MessageHeader(len) => write!(f, "message header of {len} bytes"),

@@ -1,11 +1,9 @@
 //! Codecs against captured and constructed bytes.
 
-use std::io::IoSlice;
-
 use bytes::Bytes;
 
 use super::banner::Banner;
-use super::captured::{conversation, hex, records};
+use super::captured::{conversation, hex, records, staged};
 use super::codec::{Field, Reader};
 use super::exchange::Exchange;
 use super::fault::Fault;
@@ -176,15 +174,6 @@ fn reader(revision: Revision) -> FrameReader {
     reader.set_revision(revision);
     reader.allow_messages(1 << 30);
     reader
-}
-
-fn staged(writer: &FrameWriter) -> Vec<u8> {
-    let mut slices = [IoSlice::new(&[]); 8];
-    let filled = writer.fill(&mut slices);
-    slices[..filled]
-        .iter()
-        .flat_map(|slice| slice.to_vec())
-        .collect()
 }
 
 #[test]

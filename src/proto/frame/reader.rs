@@ -12,6 +12,7 @@ use super::body::{Body, Frame};
 use super::header::HEADER_LEN;
 use super::plain;
 use super::preamble::{MAX_CONTROL_LEN, PREAMBLE_LEN, Preamble, Revision, Tag};
+use super::secure::Opener;
 
 /// An incomplete frame body above this is collected in a buffer of its own. No
 /// control frame is: all that is signed passes through the caller's input.
@@ -59,6 +60,8 @@ pub struct Bulk<'a> {
 enum Form {
     /// In the open, guarded by crcs.
     Crc(Revision),
+    /// Sealed.
+    Secure(Box<Opener>),
 }
 
 /// The body of a frame that has come whole.
@@ -90,6 +93,27 @@ impl FrameReader {
     /// All frames from now on are of that revision, in the open.
     pub fn set_revision(&mut self, revision: Revision) {
         self.form = Form::Crc(revision);
+    }
+
+    /// The revision of the frames.
+    pub fn revision(&self) -> Revision {
+        match &self.form {
+            Form::Crc(revision) => *revision,
+            Form::Secure(opener) => opener.revision(),
+        }
+    }
+
+    /// All frames from now on are sealed.
+    pub fn set_secure(&mut self, opener: Opener) {
+        self.form = Form::Secure(Box::new(opener));
+    }
+
+    /// Leaves nonces for so many records.
+    #[cfg(test)]
+    pub fn skip_to_last(&mut self, left: u64) {
+        if let Form::Secure(opener) = &mut self.form {
+            opener.skip_to_last(left);
+        }
     }
 
     /// Messages are legal from now on, up to that many payload bytes.
@@ -133,7 +157,7 @@ impl FrameReader {
 
     /// The buffer of a half-read large frame.
     pub fn bulk(&mut self) -> Option<Bulk<'_>> {
-        let body_len = self.body_len(&self.pending?).ok()?;
+        let body_len = self.lead().len() + self.body_len(&self.pending?).ok()?;
         let capacity = self.bulk_capacity(body_len);
         let buffer = self.bulk.as_mut()?;
         if buffer.len() == buffer.capacity() {
@@ -201,7 +225,7 @@ impl FrameReader {
     /// what the body does not include.
     #[inline]
     fn head(&mut self, input: &mut &[u8]) -> Result<Option<Preamble>, Fault> {
-        match self.form {
+        match &mut self.form {
             Form::Crc(_) => {
                 let Some((head, rest)) = input.split_first_chunk() else {
                     return Ok(None);
@@ -209,6 +233,10 @@ impl FrameReader {
                 let preamble = self.preamble(head)?;
                 *input = rest;
                 Ok(Some(preamble))
+            }
+            Form::Secure(opener) => {
+                let head = opener.head(input)?;
+                head.map(|head| self.preamble(&head)).transpose()
             }
         }
     }
@@ -271,10 +299,20 @@ impl FrameReader {
     /// address them.
     #[inline]
     fn body_len(&self, preamble: &Preamble) -> Result<usize, Fault> {
-        let len = match self.form {
-            Form::Crc(revision) => preamble.body_len(revision),
+        let len = match &self.form {
+            Form::Crc(revision) => preamble.body_len(*revision),
+            Form::Secure(opener) => opener.body_len(preamble),
         };
         usize::try_from(len).map_err(|_| Fault::MessageTooLarge(len))
+    }
+
+    /// What the bulk buffer begins with, before anything of the body.
+    #[inline]
+    fn lead(&self) -> &[u8] {
+        match &self.form {
+            Form::Crc(_) => &[],
+            Form::Secure(opener) => opener.lead(),
+        }
     }
 
     /// The frame's whole body, or `None` and `input` empty or kept.
@@ -295,20 +333,25 @@ impl FrameReader {
                 return Ok(None);
             }
         }
-        Ok(self.collect(len, input).map(Collected::Bulk))
+        let whole = self.lead().len() + len;
+        Ok(self.collect(whole, input).map(Collected::Bulk))
     }
 
     /// Moves `input` to the bulk buffer, as far as it belongs there.
     fn collect(&mut self, len: usize, input: &mut &[u8]) -> Option<Vec<u8>> {
-        let mut buffer = self.bulk.take().unwrap_or_default();
-        let missing = len.saturating_sub(buffer.len());
+        let (mut buffer, lead) = match self.bulk.take() {
+            Some(buffer) => (buffer, &[][..]),
+            None => (Vec::new(), self.lead()),
+        };
+        let missing = len.saturating_sub(buffer.len() + lead.len());
         let (ours, rest) = input.split_at(missing.min(input.len()));
         *input = rest;
-        if buffer.capacity() - buffer.len() < ours.len() || buffer.capacity() == 0 {
-            let received = buffer.len() + ours.len();
+        let received = buffer.len() + lead.len() + ours.len();
+        if buffer.capacity() < received || buffer.capacity() == 0 {
             let capacity = self.capacity_after(received, len);
             buffer.reserve_exact(capacity - buffer.len());
         }
+        buffer.extend_from_slice(lead);
         buffer.extend_from_slice(ours);
         if buffer.len() < len {
             self.bulk = Some(buffer);
@@ -339,10 +382,15 @@ impl FrameReader {
         if len > self.largest {
             self.largest = len.min(BULK_TRUST);
         }
-        let (layout, body) = match self.form {
+        let (layout, body) = match &mut self.form {
             Form::Crc(revision) => {
-                let layout = plain::check(revision, self.crcs, preamble, body.bytes())?;
+                let layout = plain::check(*revision, self.crcs, preamble, body.bytes())?;
                 (layout, body.into())
+            }
+            Form::Secure(opener) => {
+                let mut bytes = body.into_bulk(opener.lead());
+                let layout = opener.open(preamble, &mut bytes)?;
+                (layout, Body::Owned(bytes.into()))
             }
         };
         Ok((!layout.aborted).then(|| Frame::new(preamble, layout.starts, body)))
@@ -354,6 +402,14 @@ impl Collected<'_> {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Input(bytes) => bytes,
+            Self::Bulk(bytes) => bytes,
+        }
+    }
+
+    /// As a bulk buffer with that lead, to be changed where it lies.
+    fn into_bulk(self, lead: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Input(bytes) => [lead, bytes].concat(),
             Self::Bulk(bytes) => bytes,
         }
     }

@@ -18,6 +18,7 @@ use super::crc;
 use super::header::{HEADER_LEN, MessageHeader};
 use super::plain;
 use super::preamble::{PREAMBLE_LEN, Preamble, Revision};
+use super::secure::Sealer;
 
 /// Pieces from this size on are borrowed; below, copying is cheaper than a
 /// slice of their own.
@@ -47,10 +48,11 @@ pub struct FrameWriter {
 }
 
 /// How frames lie on the wire.
-#[derive(Clone, Copy)]
 enum Form {
     /// In the open, guarded by crcs.
     Crc(Revision),
+    /// Sealed.
+    Secure(Box<Sealer>),
 }
 
 /// A payload piece that goes out from where it lies.
@@ -93,6 +95,21 @@ impl FrameWriter {
         self.form = Form::Crc(revision);
     }
 
+    /// All frames from now on are sealed.
+    pub fn set_secure(&mut self, sealer: Sealer) {
+        self.form = Form::Secure(Box::new(sealer));
+    }
+
+    /// True once no more frames can be sealed: what is staged may go out, and
+    /// then the link has to be replaced.
+    #[inline]
+    pub fn is_worn(&self) -> bool {
+        match &self.form {
+            Form::Crc(_) => false,
+            Form::Secure(sealer) => !sealer.can_seal(),
+        }
+    }
+
     /// Stages bytes that are no frame.
     pub fn raw(&mut self, bytes: &[u8]) {
         let start = self.staged.len();
@@ -103,8 +120,15 @@ impl FrameWriter {
     /// Stages a control frame.
     pub fn control<C: Control>(&mut self, control: &C) {
         let start = self.staged.len();
-        match self.form {
-            Form::Crc(revision) => self.plain_control(control, revision),
+        match &mut self.form {
+            Form::Crc(revision) => {
+                let revision = *revision;
+                self.plain_control(control, revision);
+            }
+            // Without a nonce nothing is staged, and the writer is worn.
+            Form::Secure(sealer) => {
+                let _ = sealer.control(control, &mut self.staged);
+            }
         }
         self.record(start);
     }
@@ -112,8 +136,9 @@ impl FrameWriter {
     /// Stages a message.
     #[inline]
     pub fn message(&mut self, outgoing: &Outgoing, seq: u64, ack_seq: u64) {
-        match self.form {
-            Form::Crc(revision) => self.plain_message(outgoing, seq, ack_seq, revision),
+        match &self.form {
+            Form::Crc(revision) => self.plain_message(outgoing, seq, ack_seq, *revision),
+            Form::Secure(_) => self.sealed_message(outgoing, seq, ack_seq),
         }
     }
 
@@ -194,8 +219,9 @@ impl FrameWriter {
         }
     }
 
-    /// Forgets everything staged.
+    /// Forgets everything staged, and its keys.
     pub fn clear(&mut self) {
+        self.form = Form::Crc(Revision::default());
         self.transcript = None;
         self.borrowed = VecDeque::new();
         self.piece_written = 0;
@@ -273,6 +299,21 @@ impl FrameWriter {
         plain::epilogue(revision, preamble.count, crcs, &mut self.staged);
     }
 
+    fn sealed_message(&mut self, outgoing: &Outgoing, seq: u64, ack_seq: u64) {
+        let message = &outgoing.message;
+        let payloads = [&message.front, &message.middle, &message.data];
+        let header = MessageHeader::of(message, outgoing.priority(), seq, ack_seq).encode();
+        self.message_preamble(payloads.map(Payload::len));
+        let Form::Secure(sealer) = &mut self.form else {
+            return;
+        };
+        let sealed = sealer.message(&self.preamble.1, &header, payloads, &mut self.staged);
+        // Without a nonce nothing is staged, and the writer is worn.
+        if let Ok(Some(large)) = sealed {
+            self.borrow(large.into());
+        }
+    }
+
     #[inline]
     fn message_preamble(&mut self, lens: [usize; 3]) -> Preamble {
         let [front, middle, data] = lens.map(count);
@@ -290,13 +331,18 @@ impl FrameWriter {
             if piece.len() < BORROW_MIN {
                 self.staged.put_slice(piece);
             } else {
-                self.borrowed_len += piece.len();
-                self.borrowed.push_back(Borrowed {
-                    at: self.staged.len(),
-                    piece: piece.clone(),
-                });
+                self.borrow(piece.clone());
             }
         }
+    }
+
+    #[inline]
+    fn borrow(&mut self, piece: Bytes) {
+        self.borrowed_len += piece.len();
+        self.borrowed.push_back(Borrowed {
+            at: self.staged.len(),
+            piece,
+        });
     }
 
     #[inline]
