@@ -101,13 +101,16 @@ impl Exchange {
         if writer.is_empty() && !session.awaits_ack() {
             self.last_progress = now.now;
         }
+        if writer.is_worn() {
+            return;
+        }
         if std::mem::take(keepalive) {
             writer.control(&Keepalive2 { stamp: now.wall });
         }
         if let Some(stamp) = self.owed_answer.take() {
             writer.control(&Keepalive2Ack { stamp });
         }
-        while writer.unsent() < STAGE_MAX {
+        while writer.unsent() < STAGE_MAX && !writer.is_worn() {
             let Some(outgoing) = session.next() else {
                 // A message would have carried it.
                 if std::mem::take(&mut self.owes_ack) {
@@ -195,6 +198,9 @@ impl Exchange {
                 next = (at, fault);
             }
         };
+        if writer.is_worn() && writer.is_empty() {
+            sooner(Time::ZERO, Some(Fault::NoncesUsedUp));
+        }
         // Acks and answers may lie behind a message that there is no room for.
         let reads = !reader.is_waiting();
         if !config.progress_timeout.is_zero() {
@@ -260,5 +266,45 @@ impl Exchange {
             self.last_progress = now;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::frame::{Revision, Side, keys};
+    use crate::types::{AuthName, Message, Policy, PolicySet, Secret};
+
+    #[test]
+    fn a_link_without_nonces_writes_what_is_staged_and_ends() {
+        let name: AuthName = "client.a".parse().unwrap();
+        let config = ProtocolConfig::new(name, PolicySet::new(Policy::lossless_peer()));
+        let secret = Secret::new(vec![7; 64]);
+        let (mut sealer, opener) = keys(&secret, Side::Dialler, Revision::Rev1).unwrap();
+        sealer.skip_to_last(5);
+        let (mut reader, mut writer) = (FrameReader::new(true), FrameWriter::new(true));
+        reader.set_secure(opener);
+        writer.set_secure(sealer);
+        let mut session = Session::default();
+        for _ in 0..9 {
+            let mut message = Message::new(1);
+            message.data.append_copy(b"two records each");
+            session.push(message.into());
+        }
+        let now = Clock::default();
+        let mut exchange = Exchange::new(false, now.now);
+        let mut spares = Spares::default();
+        exchange.stage(&mut writer, &mut session, &mut true, now, &mut spares);
+        // A keepalive, of one record, and one message; the others wait.
+        let staged = writer.unsent();
+        assert_eq!(staged, 96 + 96 + 48);
+        assert!(session.has_queued());
+        let due = |writer: &FrameWriter, session: &Session| {
+            exchange.next_due(&config, &reader, writer, session)
+        };
+        assert!(due(&writer, &session).0 > now.now);
+        writer.handle_sent(staged);
+        let (at, fault) = due(&writer, &session);
+        assert_eq!((at, fault), (Time::ZERO, Some(Fault::NoncesUsedUp)));
     }
 }
