@@ -28,6 +28,8 @@ mod out_queue;
 mod output;
 mod protocol;
 mod replace;
+#[cfg(test)]
+mod replay;
 mod session;
 #[cfg(test)]
 mod vectors;
