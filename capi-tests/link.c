@@ -30,6 +30,24 @@ static_assert(offsetof(msgr_dispatcher, handle_remote_reset) == SLOT(8), "handle
 static_assert(offsetof(msgr_dispatcher, handle_refused) == SLOT(9), "handle_refused");
 static_assert(offsetof(msgr_dispatcher, release) == SLOT(10), "release");
 
+static_assert(sizeof(msgr_auth_handler) == SLOT(6), "size of msgr_auth_handler");
+static_assert(offsetof(msgr_auth_handler, flags) == 4, "flags");
+static_assert(offsetof(msgr_auth_handler, get_auth_request) == SLOT(0), "get_auth_request");
+static_assert(offsetof(msgr_auth_handler, handle_auth_reply_more) == SLOT(1), "reply_more");
+static_assert(offsetof(msgr_auth_handler, handle_auth_done) == SLOT(2), "done");
+static_assert(offsetof(msgr_auth_handler, handle_auth_bad_method) == SLOT(3), "bad_method");
+static_assert(offsetof(msgr_auth_handler, handle_auth_request) == SLOT(4), "auth_request");
+static_assert(offsetof(msgr_auth_handler, release) == SLOT(5), "release");
+
+#define FIELD(number) (16 + (number) * sizeof(void *))
+static_assert(sizeof(msgr_auth_result) == FIELD(8), "size of msgr_auth_result");
+static_assert(offsetof(msgr_auth_result, global_id) == 8, "global_id");
+static_assert(offsetof(msgr_auth_result, entity) == FIELD(0), "entity");
+static_assert(offsetof(msgr_auth_result, caps) == FIELD(1), "caps");
+static_assert(offsetof(msgr_auth_result, session_key) == FIELD(2), "session_key");
+static_assert(offsetof(msgr_auth_result, connection_secret) == FIELD(4), "connection_secret");
+static_assert(offsetof(msgr_auth_result, payload) == FIELD(6), "payload");
+
 static_assert(MSGR_FRONT == 0 && MSGR_MIDDLE == 1 && MSGR_DATA == 2, "segments");
 static_assert(MSGR_ENTITY_MON == 1 && MSGR_ENTITY_MDS == 2 && MSGR_ENTITY_OSD == 4 &&
                   MSGR_ENTITY_CLIENT == 8 && MSGR_ENTITY_MGR == 16,
@@ -71,6 +89,15 @@ static const function functions[] = {
     ADDRESS(msgr_set_default_policy),
     ADDRESS(msgr_set_policy),
     ADDRESS(msgr_set_policy_throttlers),
+    ADDRESS(msgr_set_auth_handler),
+    ADDRESS(msgr_auth_reply_request),
+    ADDRESS(msgr_auth_reply_more),
+    ADDRESS(msgr_auth_reply_done),
+    ADDRESS(msgr_auth_reply_fail),
+    ADDRESS(msgr_conn_auth_name),
+    ADDRESS(msgr_conn_auth_caps),
+    ADDRESS(msgr_conn_is_authenticated),
+    ADDRESS(msgr_conn_mode),
     ADDRESS(msgr_add_dispatcher_head),
     ADDRESS(msgr_add_dispatcher_tail),
     ADDRESS(msgr_conn_ref),
@@ -89,6 +116,7 @@ static const function functions[] = {
     ADDRESS(msgr_conn_peer_global_id),
     ADDRESS(msgr_conn_peer_name),
     ADDRESS(msgr_conn_peer_addrs),
+    ADDRESS(msgr_conn_last_fault),
     ADDRESS(msgr_conn_features),
     ADDRESS(msgr_conn_set_priv),
     ADDRESS(msgr_conn_get_priv),

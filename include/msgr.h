@@ -1004,6 +1004,17 @@ uint64_t msgr_conn_peer_global_id(const msgr_conn *conn);
 int msgr_conn_peer_addrs(const msgr_conn *conn, char *buf, size_t len);
 
 /**
+ * Writes why the connection's last link, or last attempt at one, came to its end:
+ * "peer denied auth cephx: wrong key, or unknown to it (error -13)". A good thing
+ * to ask in `handle_reset`.
+ *
+ * Returns the text's length without its NUL, 0 if no link has ended yet;
+ * -ENAMETOOLONG if it does not fit into `len` bytes, and then nothing is
+ * written. Any thread, also in callbacks.
+ */
+int msgr_conn_last_fault(const msgr_conn *conn, char *buf, size_t len);
+
+/**
  * The feature bits both ends have; 0 before the handshake and for NULL. Any
  * thread, also in callbacks. Ceph: `Connection::get_features`.
  */

@@ -276,6 +276,30 @@ pub unsafe extern "C" fn msgr_conn_peer_addrs(
     })
 }
 
+/// Writes why the connection's last link, or last attempt at one, came to its end:
+/// "peer denied auth cephx: wrong key, or unknown to it (error -13)". A good thing
+/// to ask in `handle_reset`.
+///
+/// Returns the text's length without its NUL, 0 if no link has ended yet;
+/// -ENAMETOOLONG if it does not fit into `len` bytes, and then nothing is
+/// written. Any thread, also in callbacks.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conn_last_fault(
+    conn: *const msgr_conn,
+    buf: *mut c_char,
+    len: usize,
+) -> c_int {
+    // SAFETY: the caller's promises are the callees'.
+    guard(|| unsafe {
+        let fault = handle::borrow(conn)?.last_fault();
+        let text = fault.map_or_else(String::new, |fault| fault.to_string());
+        handle::fill(buf, len, &text)
+    })
+}
+
 /// The feature bits both ends have; 0 before the handshake and for NULL. Any
 /// thread, also in callbacks. Ceph: `Connection::get_features`.
 ///
