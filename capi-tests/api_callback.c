@@ -27,6 +27,7 @@ static int call_everything(void *user, msgr_msg *msg)
     CHECK(msgr_last_error(buf, sizeof(buf)) > 0);
     CHECK(msgr_get_myaddrs(messenger, buf, sizeof(buf)) > 0);
     CHECK(msgr_dispatch_queue_len(messenger) >= 0);
+    CHECK(msgr_perf_dump(messenger, NULL, 0) > 0);
     CHECK_OK(msgr_add_dispatcher_head(messenger, &no_callbacks, NULL));
     CHECK_OK(msgr_add_dispatcher_tail(messenger, &no_callbacks, NULL));
     CHECK_OK(msgr_get_loopback_connection(messenger, &loopback));

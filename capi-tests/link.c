@@ -85,6 +85,7 @@ static const function functions[] = {
     ADDRESS(msgr_client_reset),
     ADDRESS(msgr_get_loopback_connection),
     ADDRESS(msgr_dispatch_queue_len),
+    ADDRESS(msgr_perf_dump),
     ADDRESS(msgr_policy_init),
     ADDRESS(msgr_set_default_policy),
     ADDRESS(msgr_set_policy),

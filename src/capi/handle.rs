@@ -228,6 +228,23 @@ pub(super) unsafe fn fill(buf: *mut c_char, len: usize, text: &str) -> Result<c_
     Ok(count)
 }
 
+/// Writes as much of a text as fits, and a NUL, to a caller's buffer; the whole
+/// text's length. It is ASCII, so that it may be cut anywhere.
+///
+/// # Safety
+/// `buf` is a buffer of `len` bytes by the conventions, or NULL if `len` is 0.
+pub(super) unsafe fn fill_part(buf: *mut c_char, len: usize, text: &str) -> Result<c_int, Refusal> {
+    let count = c_int::try_from(text.len())
+        .map_err(|_| Refusal::of(libc::ENAMETOOLONG, "the text is too long"))?;
+    if len == 0 {
+        return Ok(count);
+    }
+    let part = text.get(..text.len().min(len - 1)).unwrap_or_default();
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { fill(buf, len, part) }?;
+    Ok(count)
+}
+
 /// The items of a `(pointer, length)` pair: bytes, or numbers.
 ///
 /// # Safety

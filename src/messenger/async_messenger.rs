@@ -10,7 +10,7 @@ use super::auth::{AuthHandler, AuthReply};
 use super::bind;
 use super::connection::{ConnectOptions, Connection, ConnectionRef, Kind};
 use super::context::Context;
-use super::counters::Counters;
+use super::counters::{Counters, Dump};
 use super::dispatch_queue::{DispatchQueue, Item};
 use super::dispatcher::{self, Chain, DispatcherChain};
 use super::error::{Error, Result};
@@ -40,6 +40,8 @@ use crate::types::{
 /// [`Messenger`](super::Messenger), whose end is also the end of this.
 pub(crate) struct AsyncMessenger {
     name: AuthName,
+    /// What the application calls it: for those who read its counters.
+    lname: String,
     nonce: AtomicU32,
     options: Options,
     injection: Arc<FaultInjection>,
@@ -70,7 +72,12 @@ pub(crate) struct AsyncMessenger {
 }
 
 impl AsyncMessenger {
-    pub(crate) fn new(context: &Context, name: AuthName, nonce: u32) -> Result<Arc<Self>> {
+    pub(crate) fn new(
+        context: &Context,
+        name: AuthName,
+        lname: &str,
+        nonce: u32,
+    ) -> Result<Arc<Self>> {
         let options = Options::read(context.conf())?;
         let stack = context.stack()?;
         let keys = Keys::read(context.conf(), &name, context.entropy())?;
@@ -81,6 +88,7 @@ impl AsyncMessenger {
         };
         Ok(Arc::new(Self {
             name,
+            lname: lname.to_owned(),
             nonce: AtomicU32::new(nonce),
             dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
             throttle: Throttle::new(options.dispatch_throttle_bytes),
@@ -515,8 +523,16 @@ impl AsyncMessenger {
         &self.counters
     }
 
-    pub(crate) fn half_open(&self) -> &HalfOpen<Place> {
-        &self.half_open
+    /// All its counters, as JSON.
+    pub(crate) fn perf_dump(&self) -> String {
+        let mut dump = Dump::new(&format!("AsyncMessenger::{}", self.name));
+        dump.number("msgr_half_open", self.half_open.len() as u64);
+        dump.number("msgr_dispatch_queue_len", self.dispatch_queue.len() as u64);
+        self.counters.tell(&mut dump);
+        dump.group(&format!("throttle-msgr_dispatch_throttler-{}", self.lname));
+        dump.number("val", self.throttle.current());
+        dump.number("max", self.options.dispatch_throttle_bytes);
+        dump.end()
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {

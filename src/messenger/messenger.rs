@@ -48,7 +48,7 @@ impl Messenger {
         // Ceph's nonces are 64 bits wide in programs and 32 on the wire.
         #[expect(clippy::cast_possible_truncation, reason = "only the low half travels")]
         let nonce = nonce as u32;
-        let inner = AsyncMessenger::new(context, name, nonce)?;
+        let inner = AsyncMessenger::new(context, name, lname, nonce)?;
         log::debug!("{entity} {lname}: created with nonce {nonce}");
         Ok(Arc::new(Self {
             inner,
@@ -322,6 +322,14 @@ impl Messenger {
     /// Messages and events that wait for the dispatch thread.
     pub fn dispatch_queue_len(&self) -> usize {
         self.inner.dispatch_queue().len()
+    }
+
+    /// Its counters as JSON, in the shape of Ceph's `perf dump`: groups of numbers,
+    /// one for the messenger, one for each worker's part in it, one for what waits
+    /// for dispatch. Numbers only rise, but for `msgr_half_open`,
+    /// `msgr_dispatch_queue_len`, `msgr_active_connections` and `val`.
+    pub fn perf_dump(&self) -> String {
+        self.inner.perf_dump()
     }
 
     /// What lies behind it, for tests to look at.

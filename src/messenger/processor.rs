@@ -86,6 +86,7 @@ impl Processor {
     /// Leaves newcomers to the kernel for a while: descriptors or memory have
     /// run out, and asking again at once would only burn the worker's time.
     fn pause(&mut self, error: &io::Error, center: &mut EventCenter) {
+        self.messenger.counters().accept_pauses.add(1);
         if !std::mem::replace(&mut self.starved, true) {
             log::warn!(
                 "{} cannot accept: {error}; trying again",

@@ -126,7 +126,6 @@ impl<W> Throttle<W> {
     }
 
     /// What is out.
-    #[cfg(test)]
     pub(crate) fn current(&self) -> u64 {
         self.taken.load(Ordering::SeqCst)
     }

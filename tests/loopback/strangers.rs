@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use msgr::{Context, Messenger};
 
-use crate::support::{DEADLINE, client, connect, message, next_message, server};
+use crate::support::{DEADLINE, client, connect, counted, message, next_message, server};
 
 fn dial(to: &Messenger) -> TcpStream {
     let at: SocketAddr = to.myaddrs().front().socket.unwrap();
@@ -63,6 +63,13 @@ fn the_oldest_stranger_goes_when_too_many_are_half_open() {
             next_message(&at_server);
             assert!(is_closed(&mut stayed[0]));
             assert!(stayed[1..].iter().all(is_open));
+            let evicted = match limit {
+                "ms_max_half_open" => "msgr_half_open_evicted",
+                _ => "msgr_half_open_evicted_per_source",
+            };
+            assert_eq!(counted(&server, evicted), 5);
+            assert_eq!(counted(&server, "msgr_accepted"), 9);
+            assert_eq!(counted(&server, "msgr_half_open"), 3);
         }
     }
 }

@@ -169,3 +169,15 @@ pub fn next_refused(told: &Receiver<Told>) -> ConnectionRef {
         _ => None,
     })
 }
+
+/// A counter of a messenger; the sum, if each worker has one.
+pub fn counted(messenger: &Messenger, name: &str) -> u64 {
+    let dump = messenger.perf_dump();
+    let name = format!("\"{name}\":");
+    let found = dump.split(&name).skip(1);
+    let number = |rest: &str| {
+        let end = rest.find([',', '}']).unwrap();
+        rest[..end].parse::<u64>().unwrap()
+    };
+    found.map(number).sum()
+}

@@ -66,6 +66,11 @@ impl Link {
             }
         }
         self.protocol.reclaim(&mut scratch.encode);
+        let messages = std::mem::take(&mut self.sent);
+        if let Some(traffic) = self.traffic() {
+            traffic.sent_messages.add_alone(messages);
+            traffic.sent_bytes.add_alone(written as u64);
+        }
         self.con.note_released(self.protocol.take_released());
         match result {
             Ok(flushed) => {
@@ -147,8 +152,15 @@ impl Link {
             match got {
                 Ok(0) => return self.lost(LinkDown::Eof, scratch, center),
                 // A short read has emptied the socket; the poller tells of more.
-                Ok(got) if got < room => return,
-                Ok(got) => read += got,
+                Ok(got) => {
+                    if let Some(traffic) = self.traffic() {
+                        traffic.received_bytes.add_alone(got as u64);
+                    }
+                    if got < room {
+                        return;
+                    }
+                    read += got;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => return self.lost(down(&error), scratch, center),
             }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Link, Scratch, down};
+use super::{Link, Scratch, count, down};
 use crate::event::{ConnectedSocket, EventCenter, Interest, Registered};
 use crate::messenger::connection::ConnectionRef;
 use crate::proto::{LinkDown, Verdict};
@@ -94,6 +94,8 @@ impl Link {
         let former = std::mem::replace(&mut self.con, con);
         former.close();
         former.worker().release();
+        count(&former, |traffic| &traffic.ended);
+        count(&self.con, |traffic| &traffic.created);
         self.blocked = false;
         self.settle_entrant()?;
         match self.socket.take() {

@@ -12,7 +12,8 @@ mod outcome;
 use std::sync::Arc;
 
 use super::admission::{Entry, Grant};
-use super::connection::ConnectionRef;
+use super::connection::{Connection, ConnectionRef};
+use super::counters::{Counter, Traffic};
 use super::external::{Newcomer, Place};
 use super::half_open::Entrant;
 use super::injection::Injector;
@@ -60,6 +61,8 @@ pub(crate) struct Link {
     /// Payload bytes of messages that were dispatched at once, to be returned
     /// together.
     dispatched: u64,
+    /// Messages to be counted as sent.
+    sent: u64,
     /// Counts its waits for payload budget, so that what was granted to one that
     /// is over is known from what is granted to the next.
     wait: u64,
@@ -127,6 +130,7 @@ impl Link {
 
     /// From here on the worker's count of connections falls with the link.
     fn new(con: ConnectionRef, protocol: Protocol) -> Self {
+        count(&con, |traffic| &traffic.created);
         Self {
             con,
             protocol,
@@ -135,6 +139,7 @@ impl Link {
             blocked: false,
             held: Vec::new(),
             dispatched: 0,
+            sent: 0,
             wait: 0,
             entry: None,
             armed: None,
@@ -168,6 +173,7 @@ impl Link {
     }
 
     pub(crate) fn send(&mut self, outgoing: Outgoing) {
+        self.sent += 1;
         self.protocol.send(outgoing);
     }
 
@@ -294,6 +300,13 @@ impl Link {
         !self.protocol.is_incoming()
     }
 
+    /// What its worker counts.
+    #[inline]
+    fn traffic(&self) -> Option<&Traffic> {
+        let counters = self.con.messenger().counters();
+        counters.worker(self.con.worker().id())
+    }
+
     /// True while it counts among the half-open ones.
     pub(crate) fn is_half_open(&self) -> bool {
         self.half_open.is_some()
@@ -329,6 +342,16 @@ impl Drop for Link {
         self.discard_delayed();
         self.return_budget();
         self.con.worker().release();
+        count(&self.con, |traffic| &traffic.ended);
+    }
+}
+
+/// Adds to what the worker of that connection counts. Not for the number of one
+/// that it alone writes: a link may end on another thread.
+fn count(con: &Connection, which: impl FnOnce(&Traffic) -> &Counter) {
+    let counters = con.messenger().counters();
+    if let Some(traffic) = counters.worker(con.worker().id()) {
+        which(traffic).add(1);
     }
 }
 

@@ -20,6 +20,7 @@ impl Link {
         if scratch.events.is_empty() {
             return self.return_budget();
         }
+        self.count_messages(&scratch.events);
         let mut events = std::mem::take(&mut scratch.events);
         let chain = self.con.messenger().dispatchers().snapshot();
         for event in events.drain(..) {
@@ -99,9 +100,19 @@ impl Link {
         }
     }
 
+    fn count_messages(&self, events: &[Event]) {
+        let is_message = |event: &&Event| matches!(event, Event::Message(_));
+        let messages = events.iter().filter(is_message).count();
+        if let Some(traffic) = self.traffic() {
+            traffic.received_messages.add_alone(messages as u64);
+        }
+    }
+
     /// One line that names peer and reason. That a peer hangs up after a
     /// conversation is the usual end of one and no cause for concern.
     fn report(&self, fault: &Fault, during: &str) {
+        let messenger = self.con.messenger();
+        messenger.counters().note_fault(fault, during);
         let usual = self.con.is_connected() && *fault == Fault::Link(LinkDown::Eof);
         let level = if usual {
             log::Level::Debug
