@@ -55,6 +55,18 @@ pub fn staged(writer: &FrameWriter) -> Vec<u8> {
         .collect()
 }
 
+/// The words behind `@key` of a conversation, line by line.
+pub fn headers(name: &str, key: &str) -> Vec<Vec<String>> {
+    let text = text(&format!("conv/{name}.txt"));
+    let lines = text.lines().filter_map(|line| line.strip_prefix('@'));
+    let words = lines.map(|line| line.split(' ').map(str::to_owned));
+    words
+        .map(Iterator::collect::<Vec<String>>)
+        .filter(|words| words[0] == key)
+        .map(|words| words[1..].to_vec())
+        .collect()
+}
+
 pub fn hex(text: &str) -> Vec<u8> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap() as u8;
     text.as_bytes()

@@ -15,15 +15,24 @@
 //! [`TicketServer`]: ticket_server::TicketServer
 
 mod aes128;
+pub mod authenticate;
+pub mod authorizer;
+#[cfg(test)]
+mod captures;
 pub mod error;
 pub mod key;
 pub mod keyring;
 mod krb5;
+pub mod login;
+pub mod op;
 pub mod seal;
 pub mod ticket;
 pub mod ticket_reply;
 #[cfg(test)]
 mod vectors;
+pub mod verifier;
+#[cfg(test)]
+mod verifier_tests;
 
 pub use error::CephxError;
 pub use key::{CryptoKey, KeyType};

@@ -112,6 +112,26 @@ impl TicketBlob {
     }
 }
 
+impl AuthTicket {
+    /// For an entity, good from now on for that long.
+    pub fn new(
+        name: AuthName,
+        global_id: u64,
+        caps: AuthCaps,
+        now: WallTime,
+        validity: Duration,
+    ) -> Self {
+        Self {
+            name,
+            global_id,
+            created: now,
+            expires: wall_time(since_1970(now).saturating_add(validity)),
+            caps,
+            flags: 0,
+        }
+    }
+}
+
 impl Ticket {
     /// A ticket that was received now. The last quarter of its life is for
     /// getting another one.

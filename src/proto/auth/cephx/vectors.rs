@@ -6,12 +6,16 @@ use crossbeam_queue::SegQueue;
 
 use crate::proto::captured::{hex, records};
 use crate::proto::codec::{Field, Reader};
-use crate::types::{Entropy, NoEntropy, Secret, WallTime};
+use crate::types::{EntityType, Entropy, NoEntropy, Secret, WallTime};
 
+use super::authenticate::proof;
+use super::authorizer::Authorizer;
 use super::error::CephxError;
 use super::key::{CryptoKey, KeyType};
+use super::login::Login;
 use super::seal::Usage;
-use super::ticket::{ServiceTicketInfo, TicketBlob};
+use super::ticket::{ServiceTicketInfo, Ticket, TicketBlob};
+use super::verifier::{Verdict, Verifier};
 use super::{aes128, krb5};
 
 type Record = HashMap<String, String>;
@@ -60,6 +64,11 @@ pub fn bytes(value: &impl Field) -> Vec<u8> {
     let mut out = Vec::new();
     value.encode(&mut out);
     out
+}
+
+/// A time.
+pub const fn sec(sec: u32) -> WallTime {
+    WallTime { sec, nsec: 0 }
 }
 
 fn array<const N: usize>(text: &str) -> [u8; N] {
@@ -273,5 +282,76 @@ fn a_ticket_of_the_second_key_type_opens_only_as_it_was_sealed() {
             Err(CephxError::DoesNotOpen),
             "bit {bit}"
         );
+    }
+}
+
+#[test]
+fn proofs_of_the_vectors_are_reproduced() {
+    for file in ["cephx", "cephx-aes256krb5"] {
+        for record in of_kind(file, "client/server challenge") {
+            let key = key(record.get("key").unwrap_or_else(|| &record["secret"]));
+            let client_challenge = number(&record["client_challenge"]);
+            let server_challenge = number(&record["server_challenge"]);
+            let result = proof(&key, server_challenge, client_challenge, &dry());
+            assert_eq!(result, Ok(number(&record["result"])));
+            let Some(request) = record.get("CephXAuthenticate_request") else {
+                continue;
+            };
+            let name = "client.admin".parse().unwrap();
+            let mut login = Login::new(name, key, None, 0x35);
+            let challenge = [vec![1], server_challenge.to_le_bytes().to_vec()].concat();
+            let draws = script(&[&client_challenge.to_le_bytes()]);
+            assert_eq!(login.respond(&challenge, &draws), Ok(hex(request)));
+        }
+    }
+}
+
+#[test]
+fn the_authorizer_of_the_vectors_is_reproduced_in_both_roles() {
+    let service = &of_kind("cephx", "service ticket")[0];
+    let service_key = key(&service["service_secret (rotating key id 2)"]);
+    let ticket = Ticket {
+        session_key: key(&service["session_key"]),
+        blob: Reader::new(&hex(&service["CephXTicketBlob"]))
+            .field()
+            .unwrap(),
+        expires: WallTime::default(),
+        renew_after: WallTime::default(),
+    };
+    let record = &of_kind("cephx", "authorizer")[0];
+    let challenge = number(&record["server_challenge"]).to_le_bytes();
+    let secret = hex(&record["connection_secret"]);
+    for (secret, reply) in [(&[][..], "reply_crc"), (&secret, "reply_secure")] {
+        let draws = script(&[&number(&record["nonce"]).to_le_bytes()]);
+        let mut authorizer = Authorizer::new(&ticket, EntityType::OSD, 4107, &draws).unwrap();
+        let mut verifier = Verifier::new(EntityType::OSD);
+        let draws = script(&[&challenge, secret]);
+        let keys =
+            |service, id| (service == EntityType::OSD && id == 2).then(|| service_key.clone());
+        let mut say = |payload: &[u8]| {
+            verifier.request(payload, secret.len(), &keys, sec(1_700_000_000), &draws)
+        };
+
+        let request = authorizer.request();
+        assert_eq!(request, hex(&record["authorizer_without_challenge"]));
+        let Ok(Verdict::More(challenge)) = say(&request) else {
+            panic!("no challenge");
+        };
+        assert_eq!(challenge, hex(&record["AUTH_REPLY_MORE_payload"]));
+        let answer = authorizer.respond(&challenge, &dry()).unwrap();
+        assert_eq!(answer, hex(&record["authorizer_with_challenge"]));
+        let Ok(Verdict::Done(verified)) = say(&answer) else {
+            panic!("not believed");
+        };
+        assert_eq!(verified.payload, hex(&record[reply]));
+        let (session_key, agreed) = authorizer.finish(&verified.payload).unwrap();
+        assert_eq!(
+            (&session_key, verified.global_id),
+            (&ticket.session_key, 4107)
+        );
+        let agreed = agreed
+            .map(|secret| secret.expose().to_vec())
+            .unwrap_or_default();
+        assert_eq!(agreed, secret);
     }
 }
