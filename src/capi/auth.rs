@@ -20,6 +20,7 @@ pub const MSGR_CON_MODE_SECURE: u32 = 2;
 /// Where the answer to one question of an authentication goes: to be given by
 /// exactly one of the msgr_auth_reply_* functions, at once or later, by any
 /// thread. The connection waits for it, for as long as it may take to be open.
+#[expect(non_camel_case_types, reason = "the name C knows")]
 pub struct msgr_auth_reply {
     _private: [u8; 0],
 }

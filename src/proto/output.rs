@@ -2,7 +2,7 @@
 
 use crate::types::{EntityAddr, EntityAddrVec, EntityName, Hold, Message, Time, WallTime};
 
-use super::auth::{Identity, Question};
+use super::auth::{AuthFault, Identity, Question};
 use super::fault::Fault;
 
 /// Both clocks at one moment.
@@ -83,6 +83,8 @@ pub enum Event {
     /// The host's own authentication is asked: see
     /// [`Protocol::handle_auth`](super::Protocol::handle_auth).
     Auth(Question),
+    /// A dialler was not believed, and may try again.
+    Denied(AuthFault),
     /// A dialler asks for a session: see [`Protocol::asked`](super::Protocol::asked).
     Asked,
     /// The peer has lost the session. What was queued for it is gone; what of it

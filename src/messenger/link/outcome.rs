@@ -77,6 +77,9 @@ impl Link {
                 let reply = AuthReply::new(&self.con, self.questions);
                 messenger.ask_host(&self.con, question, reply);
             }
+            Event::Denied(why) => {
+                log::warn!("{} is denied: {why}", self.con);
+            }
             Event::Asked => self.asks = true,
             Event::RemoteReset => {
                 self.discard_delayed();

@@ -2,8 +2,14 @@
 
 use std::collections::VecDeque;
 
+use super::cephx::CephxError;
+use super::cephx::authorizer::Authorizer;
+use super::cephx::login::Login;
+use super::cephx::ticket::{AuthCaps, AuthTicket};
 use super::host::{Answer, Question};
-use super::{Agreed, AuthContext, AuthFault, ConMode, METHOD_NONE, none};
+use super::key_store::PERMANENT;
+use super::{Agreed, AuthContext, AuthFault, ConMode, METHOD_CEPHX, METHOD_NONE, SessionKey, none};
+use crate::types::{AuthName, EntityType, WallTime};
 
 /// What the dialler says next.
 #[derive(Debug)]
@@ -26,7 +32,6 @@ pub enum Said {
 }
 
 /// The dialler's part. It tries its methods one after another.
-#[derive(Debug)]
 pub struct Dialogue {
     /// Methods not tried yet.
     left: VecDeque<u32>,
@@ -39,11 +44,19 @@ pub struct Dialogue {
     deep: bool,
 }
 
-#[derive(Debug)]
 enum Part {
     None,
+    /// Cephx, towards a monitor.
+    Login(Box<Login>),
+    /// Cephx, towards everybody else.
+    Authorizer(Box<Authorizer>),
     Host,
 }
+
+/// The services that a monitor is asked tickets for: all there are.
+const SERVICES: u32 = 0x37;
+/// How long a ticket is good that we make ourselves: for one handshake.
+const SELF_MADE_VALIDITY: u32 = 3600;
 
 impl Dialogue {
     /// Begins.
@@ -69,11 +82,14 @@ impl Dialogue {
     pub fn reply_more(
         &mut self,
         payload: &[u8],
-        _context: AuthContext<'_>,
+        context: AuthContext<'_>,
     ) -> Result<Said, AuthFault> {
         self.deep = true;
+        let entropy = &context.auth.entropy;
         match &mut self.part {
             Part::None => Err(AuthFault::Answer),
+            Part::Login(login) => Ok(Said::More(login.respond(payload, entropy)?)),
+            Part::Authorizer(authorizer) => Ok(Said::More(authorizer.respond(payload, entropy)?)),
             Part::Host => Ok(Said::Ask(Question::ReplyMore {
                 payload: payload.to_vec(),
             })),
@@ -86,17 +102,28 @@ impl Dialogue {
         global_id: u64,
         mode: ConMode,
         payload: &[u8],
-        _context: AuthContext<'_>,
+        context: AuthContext<'_>,
     ) -> Result<Said, AuthFault> {
+        let keys = &context.auth.keys;
+        let proved = |session_key, connection_secret| {
+            Said::Agreed(Box::new(Agreed {
+                is_proved: true,
+                session_key: Some(SessionKey::Cephx(session_key)),
+                connection_secret,
+                ..Agreed::unproved(global_id, None)
+            }))
+        };
         match &mut self.part {
-            Part::None => Ok(Said::Agreed(Box::new(Agreed {
-                global_id,
-                name: None,
-                is_proved: false,
-                caps: Vec::new(),
-                session_key: None,
-                connection_secret: None,
-            }))),
+            Part::None => Ok(Said::Agreed(Box::new(Agreed::unproved(global_id, None)))),
+            Part::Login(login) => {
+                let got = login.finish(global_id, payload, context.now)?;
+                keys.keep(got.tickets);
+                Ok(proved(got.session_key, got.connection_secret))
+            }
+            Part::Authorizer(authorizer) => {
+                let (session_key, secret) = authorizer.finish(payload)?;
+                Ok(proved(session_key, secret))
+            }
             Part::Host => Ok(Said::Ask(Question::Done {
                 global_id,
                 con_mode: mode.code(),
@@ -122,6 +149,9 @@ impl Dialogue {
             }));
         }
         if self.deep {
+            if let Part::Authorizer(_) = self.part {
+                context.auth.keys.discard(context.peer_type);
+            }
             return Err(AuthFault::Denied(self.method, result));
         }
         self.left.retain(|method| allowed.contains(method));
@@ -200,7 +230,70 @@ impl Dialogue {
                 );
                 Ok((Part::None, payload))
             }
+            METHOD_CEPHX if none::is_login(context.name.kind, context.peer_type) => {
+                let login = login(context)?;
+                let payload = login.request();
+                Ok((Part::Login(Box::new(login)), payload))
+            }
+            METHOD_CEPHX => {
+                let authorizer = authorizer(context)?;
+                let payload = authorizer.request();
+                Ok((Part::Authorizer(Box::new(authorizer)), payload))
+            }
             _ => Err(AuthFault::NoMethod),
         }
+    }
+}
+
+/// A monitor gets our name, and, as long as our ticket of its kind is good, the
+/// number that goes with it.
+fn login(context: AuthContext<'_>) -> Result<Login, AuthFault> {
+    let keys = &context.auth.keys;
+    let key = keys.secret(context.name).ok_or(AuthFault::NoKey)?;
+    let ticket = keys.ticket(EntityType::AUTH);
+    let known = ticket.filter(|ticket| ticket.is_good(context.now));
+    let known = known.map(|ticket| (keys.global_id(), Some(ticket)));
+    Ok(Login::new(context.name.clone(), key, known, SERVICES))
+}
+
+/// A service gets our ticket for it; where both ends have the service's own key,
+/// one that we make.
+fn authorizer(context: AuthContext<'_>) -> Result<Authorizer, AuthFault> {
+    let service = context.peer_type;
+    let (keys, entropy) = (&context.auth.keys, &context.auth.entropy);
+    let ticket = keys.ticket(service);
+    if let Some(good) = ticket.as_ref().filter(|ticket| ticket.is_good(context.now)) {
+        return Ok(Authorizer::new(good, service, keys.global_id(), entropy)?);
+    }
+    match (keys.service_secret(service, PERMANENT), ticket) {
+        (Some(key), _) => {
+            let ticket = self_made(context);
+            Ok(Authorizer::self_made(&key, service, ticket, entropy)?)
+        }
+        (None, Some(_)) => Err(CephxError::TicketExpired.into()),
+        (None, None) => Err(CephxError::NoTicket(service).into()),
+    }
+}
+
+/// Monitors are all one entity among themselves; everybody else keeps his name.
+fn self_made(context: AuthContext<'_>) -> AuthTicket {
+    let (kind, now) = (context.name.kind, context.now);
+    let id = match kind {
+        EntityType::MON => String::new(),
+        _ => context.name.id.clone(),
+    };
+    AuthTicket {
+        name: AuthName { kind, id },
+        global_id: context.auth.keys.global_id(),
+        created: now,
+        expires: WallTime {
+            sec: now.sec.saturating_add(SELF_MADE_VALIDITY),
+            ..now
+        },
+        caps: AuthCaps {
+            allow_all: true,
+            caps: Vec::new(),
+        },
+        flags: 0,
     }
 }

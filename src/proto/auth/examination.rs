@@ -1,11 +1,27 @@
 //! The acceptor's part of one authentication.
 
+use super::cephx::CephxError;
+use super::cephx::ticket::AuthCaps;
+use super::cephx::verifier::{self, Verifier};
 use super::host::{Answer, Question};
-use super::{Agreed, AuthContext, AuthFault, ConMode, METHOD_NONE, none};
+use crate::proto::codec::Reader;
+
+use super::{Agreed, AuthContext, AuthFault, ConMode, METHOD_CEPHX, METHOD_NONE, SessionKey, none};
 
 // Linux errnos, as the wire has them wherever we run.
 const EACCES: i32 = 13;
 const EOPNOTSUPP: i32 = 95;
+
+#[derive(Default, Debug)]
+pub struct TicketServer;
+fn serve(
+    _: &mut TicketServer,
+    _: &[u8],
+    _: usize,
+    _: AuthContext<'_>,
+) -> Result<Verdict, CephxError> {
+    Err(CephxError::OutOfTurn)
+}
 
 /// What the acceptor makes of what it heard.
 #[derive(Debug)]
@@ -14,8 +30,8 @@ pub enum Verdict {
     Agreed(Box<Agreed>, Vec<u8>),
     /// It wants to hear more, and says this.
     More(Vec<u8>),
-    /// No, with a positive errno.
-    No(i32),
+    /// No, with a positive errno. The dialler is told no more than that.
+    No(i32, AuthFault),
     /// The host is asked; [`Examination::answer`] goes on.
     Ask(Question),
 }
@@ -34,6 +50,10 @@ pub struct Examination {
 enum Part {
     #[default]
     Nothing,
+    /// Cephx, of whoever shows a ticket.
+    Verifier(Verifier),
+    /// Cephx, of whoever comes to a monitor to get tickets.
+    TicketServer(Box<TicketServer>),
     Host,
 }
 
@@ -50,7 +70,7 @@ impl Examination {
         let modes = context.modes_of(method);
         let common = preferred.iter().find(|mode| modes.contains(mode));
         let Some(mode) = common.and_then(|mode| ConMode::from_code(*mode)) else {
-            return Ok(Verdict::No(EOPNOTSUPP));
+            return Ok(Verdict::No(EOPNOTSUPP, AuthFault::NoMode(method)));
         };
         self.con_mode = Some(mode);
         if context.auth.by_host {
@@ -58,11 +78,18 @@ impl Examination {
             return Ok(self.ask(false, payload, context));
         }
         if !context.methods().contains(&method) {
-            return Ok(Verdict::No(EOPNOTSUPP));
+            return Ok(Verdict::No(EOPNOTSUPP, AuthFault::NoMethod));
         }
         match method {
             METHOD_NONE => Ok(by_none(payload, context)),
-            _ => Ok(Verdict::No(EOPNOTSUPP)),
+            METHOD_CEPHX => {
+                self.part = match none::is_login(context.peer_type, context.name.kind) {
+                    true => Part::TicketServer(Box::default()),
+                    false => Part::Verifier(Verifier::new(context.name.kind)),
+                };
+                Ok(self.by_cephx(payload, context))
+            }
+            _ => Ok(Verdict::No(EOPNOTSUPP, AuthFault::NoMethod)),
         }
     }
 
@@ -70,6 +97,7 @@ impl Examination {
     pub fn more(&mut self, payload: &[u8], context: AuthContext<'_>) -> Result<Verdict, AuthFault> {
         match &mut self.part {
             Part::Nothing => Err(AuthFault::Answer),
+            Part::Verifier(_) | Part::TicketServer(_) => Ok(self.by_cephx(payload, context)),
             Part::Host => Ok(self.ask(true, payload, context)),
         }
     }
@@ -79,7 +107,7 @@ impl Examination {
         match answer {
             Answer::Done(agreed, payload) => Ok(Verdict::Agreed(agreed, payload)),
             Answer::More(payload) => Ok(Verdict::More(payload)),
-            Answer::No(errno) => Ok(Verdict::No(errno)),
+            Answer::No(errno) => Ok(Verdict::No(errno, AuthFault::Host(errno))),
             Answer::Request { .. } => Err(AuthFault::Answer),
         }
     }
@@ -94,6 +122,16 @@ impl Examination {
         self.con_mode.unwrap_or(ConMode::Crc)
     }
 
+    fn by_cephx(&mut self, payload: &[u8], context: AuthContext<'_>) -> Verdict {
+        let secret_len = self.con_mode().secret_len();
+        let judged = match &mut self.part {
+            Part::Verifier(verifier) => verify(verifier, payload, secret_len, context),
+            Part::TicketServer(server) => serve(server, payload, secret_len, context),
+            Part::Nothing | Part::Host => Err(CephxError::OutOfTurn),
+        };
+        judged.unwrap_or_else(|why| Verdict::No(why.errno(), why.into()))
+    }
+
     fn ask(&self, more: bool, payload: &[u8], context: AuthContext<'_>) -> Verdict {
         Verdict::Ask(Question::Request {
             peer_type: context.peer_type,
@@ -105,24 +143,51 @@ impl Examination {
     }
 }
 
+fn verify(
+    verifier: &mut Verifier,
+    payload: &[u8],
+    secret_len: usize,
+    context: AuthContext<'_>,
+) -> Result<Verdict, CephxError> {
+    let keys = &context.auth.keys;
+    let secret = |service, id| keys.service_secret(service, id);
+    let entropy = &context.auth.entropy;
+    let judged = verifier.request(payload, secret_len, &secret, context.now, entropy)?;
+    Ok(match judged {
+        verifier::Verdict::More(challenge) => Verdict::More(challenge),
+        verifier::Verdict::Done(peer) => {
+            let agreed = Agreed {
+                is_proved: true,
+                caps: caps_text(&peer.caps),
+                session_key: Some(SessionKey::Cephx(peer.session_key)),
+                connection_secret: peer.connection_secret,
+                ..Agreed::unproved(peer.global_id, Some(peer.name))
+            };
+            Verdict::Agreed(Box::new(agreed), peer.payload)
+        }
+    })
+}
+
+/// In words: a ticket has them as one encoded string.
+fn caps_text(caps: &AuthCaps) -> Vec<u8> {
+    match caps.allow_all {
+        true => b"allow *".to_vec(),
+        false => Reader::new(&caps.caps).field().unwrap_or_default(),
+    }
+}
+
 /// Takes a dialler for what it says it is. A monitor numbers those that have no
 /// number yet.
 fn by_none(payload: &[u8], context: AuthContext<'_>) -> Verdict {
-    let Ok((name, claimed)) = none::claim(payload) else {
-        return Verdict::No(EACCES);
+    let (name, claimed) = match none::claim(payload) {
+        Ok(claim) => claim,
+        Err(why) => return Verdict::No(EACCES, AuthFault::Malformed(why)),
     };
     let is_login = none::is_login(context.peer_type, context.name.kind);
     let global_id = match claimed {
         0 if is_login => context.auth.keys.next_global_id(),
         claimed => claimed,
     };
-    let agreed = Agreed {
-        global_id,
-        name,
-        is_proved: false,
-        caps: Vec::new(),
-        session_key: None,
-        connection_secret: None,
-    };
+    let agreed = Agreed::unproved(global_id, name);
     Verdict::Agreed(Box::new(agreed), Vec::new())
 }

@@ -14,7 +14,7 @@ mod key_store;
 mod none;
 mod signature;
 
-pub use cephx::CryptoKey;
+pub use cephx::{CephxError, CryptoKey};
 pub use dialogue::{Dialogue, Said};
 pub use examination::{Examination, Verdict};
 pub use host::{Answer, Question};
@@ -24,6 +24,7 @@ pub use signature::{SIGNATURE_LEN, is_signature, signature};
 use std::fmt;
 use std::sync::Arc;
 
+use super::codec::DecodeError;
 use crate::types::{AuthName, EntityType, Entropy, NoEntropy, Secret, WallTime};
 
 /// How frames travel after authentication.
@@ -193,6 +194,18 @@ pub struct Identity {
 }
 
 impl Agreed {
+    /// Nothing but a number: nobody has proved anything.
+    pub const fn unproved(global_id: u64, name: Option<AuthName>) -> Self {
+        Self {
+            global_id,
+            name,
+            is_proved: false,
+            caps: Vec::new(),
+            session_key: None,
+            connection_secret: None,
+        }
+    }
+
     /// Forgets the keys.
     pub fn identity(self, mode: ConMode) -> Identity {
         Identity {
@@ -243,6 +256,12 @@ pub enum AuthFault {
     NoSecret,
     /// There are no random bytes.
     NoEntropy,
+    /// What a dialler said first makes no sense.
+    Malformed(DecodeError),
+    /// There is no key of ours to prove anything by.
+    NoKey,
+    /// Cephx fails, here.
+    Cephx(CephxError),
     /// The peer is of another type than it said first.
     OtherType(EntityType, EntityType),
 }
@@ -273,8 +292,17 @@ impl fmt::Display for AuthFault {
             Self::Answer => f.write_str("authentication was answered out of turn"),
             Self::NoSecret => f.write_str("mode secure without a connection secret"),
             Self::NoEntropy => fmt::Display::fmt(&NoEntropy, f),
+            Self::Malformed(why) => write!(f, "malformed authentication payload: {why}"),
+            Self::NoKey => f.write_str("auth cephx without a key of our own: set keyring or key"),
+            Self::Cephx(why) => write!(f, "auth cephx: {why}"),
             Self::OtherType(said, is) => write!(f, "peer said it is a {said}, and is a {is}"),
         }
+    }
+}
+
+impl From<CephxError> for AuthFault {
+    fn from(why: CephxError) -> Self {
+        Self::Cephx(why)
     }
 }
 

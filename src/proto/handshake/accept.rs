@@ -182,10 +182,11 @@ fn answer(
             context.events.push(Event::Auth(question));
             Accepting::AskingHost(peer_type, asked, examination)
         }
-        Verdict::No(_) if asked >= context.config.handshake.auth_requests => {
+        Verdict::No(..) if asked >= context.config.handshake.auth_requests => {
             return Err(Fault::TooManyAuthRequests);
         }
-        Verdict::No(errno) => {
+        Verdict::No(errno, why) => {
+            context.events.push(Event::Denied(why));
             let auth = context.auth(peer_type);
             context.out.control(&AuthBadMethod {
                 method: examination.method(),
