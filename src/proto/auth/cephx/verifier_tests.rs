@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::proto::codec::Reader;
 use crate::types::{EntityType, Entropy, WallTime};
 
 use super::authorizer::Authorizer;
