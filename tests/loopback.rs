@@ -7,6 +7,8 @@
 
 #[path = "loopback/addresses.rs"]
 mod addresses;
+#[path = "loopback/cephx.rs"]
+mod cephx;
 #[path = "loopback/endings.rs"]
 mod endings;
 #[path = "loopback/incarnations.rs"]

@@ -91,14 +91,14 @@ impl KeyStore for Keys {
         }
         match service {
             EntityType::AUTH => self.issuing.clone(),
-            service => self.secret(&shared(service)),
+            service => self.secret(&AuthName::of_all(service)),
         }
     }
 
     fn issuing_secret(&self, service: EntityType) -> Option<(u64, CryptoKey)> {
         match service {
             EntityType::AUTH => Some((1, self.issuing.clone()?)),
-            service => Some((PERMANENT, self.secret(&shared(service))?)),
+            service => Some((PERMANENT, self.secret(&AuthName::of_all(service))?)),
         }
     }
 
@@ -122,14 +122,6 @@ impl KeyStore for Keys {
 
     fn next_global_id(&self) -> u64 {
         self.given.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
-
-/// Whose key is that of a whole kind of service: `osd.`, as monitors have `mon.`.
-fn shared(service: EntityType) -> AuthName {
-    AuthName {
-        kind: service,
-        id: String::new(),
     }
 }
 

@@ -113,6 +113,23 @@ impl AuthName {
     }
 }
 
+impl AuthName {
+    /// The name that all of one type share, `mon.`: a keyring has keys of whole
+    /// services under it.
+    pub(crate) const fn of_all(kind: EntityType) -> Self {
+        Self {
+            kind,
+            id: String::new(),
+        }
+    }
+
+    /// That name from its text.
+    pub(crate) fn parse_of_all(text: &str) -> Option<Self> {
+        let kind = EntityType::by_name(text.strip_suffix('.')?)?;
+        Some(Self::of_all(kind))
+    }
+}
+
 impl FromStr for AuthName {
     type Err = ParseNameError;
 

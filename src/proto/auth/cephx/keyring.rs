@@ -140,9 +140,9 @@ impl Section {
         if name == "global" {
             return Ok(Self::Foreign);
         }
-        let name = name.parse();
+        let name = AuthName::parse_of_all(name).or_else(|| name.parse().ok());
         Ok(Self::Entity(Draft {
-            name: name.map_err(|_| "the section is not named TYPE.ID")?,
+            name: name.ok_or("the section is not named TYPE.ID")?,
             line,
             key: None,
             caps: BTreeMap::new(),
