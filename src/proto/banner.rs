@@ -9,6 +9,8 @@ use super::frame::Revision;
 
 /// Banner feature: frames of msgr2.1.
 pub const REVISION_1: u64 = 1;
+/// Banner feature: compression is spoken of once both ends have authenticated.
+pub const COMPRESSION: u64 = 2;
 
 const PREFIX: [u8; 8] = *b"ceph v2\n";
 /// How a peer of the first protocol begins.
@@ -71,8 +73,8 @@ impl Banner {
         }))
     }
 
-    /// The frame format of two banners that get along.
-    pub const fn agree(&self, theirs: &Self) -> Result<Revision, Fault> {
+    /// What both of two banners that get along support.
+    pub const fn agree(&self, theirs: &Self) -> Result<u64, Fault> {
         let they_lack = self.required & !theirs.supported;
         let we_lack = theirs.required & !self.supported;
         if they_lack != 0 {
@@ -81,11 +83,16 @@ impl Banner {
         if we_lack != 0 {
             return Err(Fault::WeLackBannerFeatures(we_lack));
         }
-        if self.supported & theirs.supported & REVISION_1 != 0 {
-            Ok(Revision::Rev1)
-        } else {
-            Ok(Revision::Rev0)
-        }
+        Ok(self.supported & theirs.supported)
+    }
+}
+
+/// The frame format of two ends that both support those features.
+pub const fn revision(features: u64) -> Revision {
+    if features & REVISION_1 != 0 {
+        Revision::Rev1
+    } else {
+        Revision::Rev0
     }
 }
 
@@ -165,8 +172,9 @@ mod tests {
             supported,
             required,
         };
-        assert_eq!(banner(1, 0).agree(&banner(3, 0)), Ok(Revision::Rev1));
-        assert_eq!(banner(1, 0).agree(&banner(2, 0)), Ok(Revision::Rev0));
+        let revision_of = |ours: Banner, theirs| ours.agree(&theirs).map(revision);
+        assert_eq!(revision_of(banner(1, 0), banner(3, 0)), Ok(Revision::Rev1));
+        assert_eq!(revision_of(banner(1, 0), banner(2, 0)), Ok(Revision::Rev0));
         assert_eq!(
             banner(1, 1).agree(&banner(2, 0)),
             Err(Fault::PeerLacksBannerFeatures(1))

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::types::{AuthName, EntityType, PolicySet};
 
 use super::auth::{AuthConfig, ConMode};
-use super::banner::REVISION_1;
+use super::banner::{COMPRESSION, REVISION_1};
+use super::compression::{Algorithm, CompressionSettings};
 use super::frame::MAX_CONTROL_LEN;
 
 /// The settings of a messenger's connections. Pure data.
@@ -44,6 +45,8 @@ pub struct ProtocolConfig {
     pub msgr2_required: u64,
     /// Which connection modes are allowed with whom.
     pub modes: ConnectionModes,
+    /// Which frames are compressed.
+    pub compression: CompressionSettings,
     /// Who authenticates how.
     pub auth: AuthConfig,
     /// What a peer may send before its session.
@@ -69,9 +72,10 @@ impl ProtocolConfig {
             max_backoff: Duration::from_secs(15),
             crc_data: true,
             learn_addr: true,
-            msgr2_supported: REVISION_1,
+            msgr2_supported: msgr2_features(),
             msgr2_required: 0,
             modes: ConnectionModes::default(),
+            compression: CompressionSettings::default(),
             auth: AuthConfig::default(),
             handshake: HandshakeLimits::default(),
             max_message: 1 << 30,
@@ -115,6 +119,15 @@ impl Default for HandshakeLimits {
             frame: Self::MAX_FRAME,
             auth_requests: 8,
         }
+    }
+}
+
+/// As Ceph, which speaks of compression even where it wants none.
+fn msgr2_features() -> u64 {
+    if Algorithm::is_any_available() {
+        REVISION_1 | COMPRESSION
+    } else {
+        REVISION_1
     }
 }
 

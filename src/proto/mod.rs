@@ -39,6 +39,7 @@ pub use auth::{
     Agreed, Answer, AuthConfig, AuthFault, ConMode, Identity, KeyStore, METHOD_CEPHX, METHOD_NONE,
     PERMANENT, Question, SessionKey,
 };
+pub use compression::{Algorithm, CompressionSettings, LinkCompression};
 pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
 #[cfg(test)]

@@ -24,7 +24,10 @@ const NOW: Time = Time::ZERO;
 fn monitor(required: u64) -> Arc<ProtocolConfig> {
     let mut policy = Policy::lossless_peer_reuse();
     policy.features_required = required;
-    Arc::new(config("mon.a", policy))
+    let mut settings = config("mon.a", policy);
+    // Compression came later.
+    settings.msgr2_supported = 1;
+    Arc::new(settings)
 }
 
 /// A number of 8 bytes that ends so far from a unit's end.

@@ -75,7 +75,8 @@ fn play_dialler(name: &str, local: &str, monitor: &str, rev1: bool) -> End {
 fn play_acceptor(name: &str, from: &str, global_seq: u64) -> End {
     let mut policy = Policy::stateless_server();
     policy.features_required = 0x0c01_0200_0204_0000;
-    let settings = config("mon.0", policy);
+    let mut settings = config("mon.0", policy);
+    settings.msgr2_supported = 1;
     if global_seq > 1 {
         settings.global_seq.next(global_seq - 2);
     }
@@ -194,7 +195,9 @@ fn a_refusal_by_a_real_monitor_ends_our_dialler_for_good() {
     let conversation = conversation("01d-none-bad-method-and-missing-features");
     let monitor = addrs("v2:127.0.0.1:13300/0");
     let local = addrs("any:127.0.0.1:0/99");
-    let settings = Arc::new(client_config());
+    let mut settings = client_config();
+    settings.msgr2_supported = 1;
+    let settings = Arc::new(settings);
     let mut end = End::new(Protocol::connect(
         settings,
         local,

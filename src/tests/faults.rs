@@ -222,8 +222,16 @@ fn strangers_and_impossible_frames_are_turned_away_with_a_clear_word() {
             "frame with unknown tag 0",
         ),
         (
+            after_banner(preamble(23, 1, [0; 4])),
+            "frame with unknown tag 23",
+        ),
+        (
             after_banner(preamble(21, 1, [0; 4])),
-            "frame with unknown tag 21",
+            "CompressionRequest frame out of turn",
+        ),
+        (
+            after_banner(preamble(22, 1, [0; 4])),
+            "CompressionDone frame out of turn",
         ),
         (
             after_banner(preamble(17, 2, [41, 1 << 30, 0, 0])),

@@ -178,12 +178,12 @@ fn a_missing_banner_feature_ends_both_ends() {
         settings.msgr2_required = bit;
         settings
     };
-    let (dialler, acceptor) = story(needs(client_config(), 2), server_config());
-    assert!(dialler.ends_with(&format!("fault: peer lacks msgr2 features 0x2; {GIVEN_UP}")));
-    assert!(acceptor.ends_with("msgr2 features 0x2; CloseSocket; Closed { reset: false }"));
-    let (dialler, _) = story(client_config(), needs(server_config(), 2));
+    let (dialler, acceptor) = story(needs(client_config(), 4), server_config());
+    assert!(dialler.ends_with(&format!("fault: peer lacks msgr2 features 0x4; {GIVEN_UP}")));
+    assert!(acceptor.ends_with("msgr2 features 0x4; CloseSocket; Closed { reset: false }"));
+    let (dialler, _) = story(client_config(), needs(server_config(), 4));
     assert!(dialler.ends_with(&format!(
-        "fault: peer requires msgr2 features 0x2; {GIVEN_UP}"
+        "fault: peer requires msgr2 features 0x4; {GIVEN_UP}"
     )));
 }
 
@@ -314,8 +314,8 @@ fn a_handshake_of_65_frames_or_of_more_than_64_kib_is_none() {
     let mut reconnect = vec![2, 0, 0, 0, 0];
     reconnect.extend([0; 40]);
     let mut acceptor = acceptor_in("SESSION_ACCEPTING");
-    // HELLO, AUTH_REQUEST and AUTH_SIGNATURE are three.
-    for _ in 4..=64 {
+    // HELLO, AUTH_REQUEST, AUTH_SIGNATURE and COMPRESSION_REQUEST are four.
+    for _ in 5..=64 {
         acceptor.receive(&frame(11, &reconnect), Time::ZERO);
     }
     assert_eq!(acceptor.story(), "");

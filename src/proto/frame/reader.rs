@@ -4,6 +4,7 @@
 //! rest of a large one is collected in a buffer of its own, into which the
 //! socket is read directly and whose parts then become the payload.
 
+use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::fault::Fault;
 use crate::proto::output::Admission;
 use crate::types::Hold;
@@ -27,6 +28,8 @@ pub struct FrameReader {
     form: Form,
     /// False: segment crcs are not looked at.
     crcs: bool,
+    /// How frames may be compressed.
+    compression: Option<Algorithm>,
     /// Messages are legal, of at most so many payload bytes.
     max_message: Option<u64>,
     /// A checked preamble whose body is not complete.
@@ -78,6 +81,7 @@ impl FrameReader {
         Self {
             form: Form::Crc(Revision::default()),
             crcs,
+            compression: None,
             max_message: None,
             pending: None,
             waiting: false,
@@ -114,6 +118,11 @@ impl FrameReader {
         if let Form::Secure(opener) = &mut self.form {
             opener.skip_to_last(left);
         }
+    }
+
+    /// Frames may be compressed like that from now on.
+    pub fn set_compression(&mut self, agreed: Option<Compression>) {
+        self.compression = agreed.map(|agreed| agreed.algorithm);
     }
 
     /// Messages are legal from now on, up to that many payload bytes.

@@ -10,6 +10,7 @@ use std::io::IoSlice;
 use bytes::{BufMut, Bytes};
 
 use crate::proto::codec::count;
+use crate::proto::compression::Compression;
 use crate::proto::out_queue::Outgoing;
 use crate::types::Payload;
 
@@ -31,6 +32,8 @@ pub struct FrameWriter {
     form: Form,
     /// False: segment crcs are sent as 0.
     crcs: bool,
+    /// How messages are compressed.
+    compression: Option<Compression>,
     staged: Vec<u8>,
     /// Bytes at the front of `staged` that are written.
     written: usize,
@@ -69,6 +72,7 @@ impl FrameWriter {
         Self {
             form: Form::Crc(Revision::default()),
             crcs,
+            compression: None,
             staged: Vec::new(),
             written: 0,
             borrowed: VecDeque::new(),
@@ -108,6 +112,11 @@ impl FrameWriter {
             Form::Crc(_) => false,
             Form::Secure(sealer) => !sealer.can_seal(),
         }
+    }
+
+    /// Messages are compressed like that from now on.
+    pub fn set_compression(&mut self, agreed: Option<Compression>) {
+        self.compression = agreed;
     }
 
     /// Stages bytes that are no frame.
@@ -223,6 +232,7 @@ impl FrameWriter {
     pub fn clear(&mut self) {
         self.form = Form::Crc(Revision::default());
         self.transcript = None;
+        self.compression = None;
         self.borrowed = VecDeque::new();
         self.piece_written = 0;
         self.borrowed_len = 0;

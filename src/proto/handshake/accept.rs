@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use crate::proto::auth::{Agreed, Answer, AuthFault, Examination, Identity, Verdict};
+use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Examination, Identity, Verdict};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
-    AuthBadMethod, AuthDone, AuthReplyMore, AuthRequest, AuthRequestMore, ClientIdent, Hello,
-    IdentMissingFeatures, SessionReconnect,
+    AuthBadMethod, AuthDone, AuthReplyMore, AuthRequest, AuthRequestMore, ClientIdent,
+    CompressionRequest, Hello, IdentMissingFeatures, SessionReconnect,
 };
 use crate::proto::frame::{Frame, Side, Tag};
 use crate::proto::output::Event;
@@ -29,6 +29,8 @@ pub enum Accepting {
     AskingHost(EntityType, u32, Examination),
     /// Authenticated; the peer's proof is missing.
     Sign(Authenticated, Expected),
+    /// The peer is to propose a compression.
+    Compression(Authenticated),
     /// The peer may ask for a session.
     Session(Authenticated),
 }
@@ -92,7 +94,13 @@ impl Accepting {
             }
             (Self::Sign(peer, expected), Tag::AuthSignature) => {
                 expected.check(&payload(frame)?)?;
-                Ok(Step::Next(Self::Session(peer)))
+                Ok(Step::Next(match context.may_compress() {
+                    true => Self::Compression(peer),
+                    false => Self::Session(peer),
+                }))
+            }
+            (Self::Compression(peer), Tag::CompressionRequest) => {
+                on_compression_request(peer, &payload(frame)?, context)
             }
             (Self::Session(peer), Tag::ClientIdent) => {
                 on_client_ident(peer, payload(frame)?, context)
@@ -120,7 +128,10 @@ impl Accepting {
 
     /// True while what the peer sends is to be signed.
     pub const fn is_recorded(&self) -> bool {
-        !matches!(self, Self::Sign(..) | Self::Session(_))
+        !matches!(
+            self,
+            Self::Sign(..) | Self::Compression(_) | Self::Session(_)
+        )
     }
 
     /// Ceph's name for the state.
@@ -131,6 +142,7 @@ impl Accepting {
             Self::Auth(..) => "AUTH_ACCEPTING",
             Self::AuthMore(..) | Self::AskingHost(..) => "AUTH_ACCEPTING_MORE",
             Self::Sign(..) => "AUTH_ACCEPTING_SIGN",
+            Self::Compression(_) => "COMPRESSION_ACCEPTING",
             Self::Session(_) => "SESSION_ACCEPTING",
         }
     }
@@ -228,6 +240,21 @@ fn authenticated(
         },
         expected,
     )))
+}
+
+/// Our answer is the last frame that is surely not compressed.
+fn on_compression_request(
+    peer: Authenticated,
+    request: &CompressionRequest,
+    context: &mut Context<'_>,
+) -> Result<Step<Accepting>, Fault> {
+    let settings = &context.config.compression;
+    let is_secure = peer.identity.mode == ConMode::Secure;
+    let answer = settings.answer(peer.peer_type, is_secure, request);
+    let agreed = settings.agreed(peer.peer_type, is_secure, &answer)?;
+    context.out.control(&answer);
+    context.compress(agreed);
+    Ok(Step::Next(Accepting::Session(peer)))
 }
 
 fn on_client_ident(

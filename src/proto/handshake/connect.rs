@@ -3,9 +3,9 @@
 use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Dialogue, Identity, Said};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
-    AuthBadMethod, AuthDone, AuthReplyMore, AuthRequest, AuthRequestMore, ClientIdent, FLAG_LOSSY,
-    Hello, IdentMissingFeatures, ServerIdent, SessionReconnect, SessionReconnectOk, SessionReset,
-    SessionRetry, SessionRetryGlobal, Wait,
+    AuthBadMethod, AuthDone, AuthReplyMore, AuthRequest, AuthRequestMore, ClientIdent,
+    CompressionDone, FLAG_LOSSY, Hello, IdentMissingFeatures, ServerIdent, SessionReconnect,
+    SessionReconnectOk, SessionReset, SessionRetry, SessionRetryGlobal, Wait,
 };
 use crate::proto::frame::{Frame, Side, Tag};
 use crate::proto::mutation::{self, Mutation};
@@ -41,6 +41,8 @@ pub enum Connecting {
     AskingHost(Dialled, Dialogue, Option<ConMode>),
     /// Authenticated; the peer's proof is missing.
     Sign(Dialled, Identity, Expected),
+    /// Our COMPRESSION_REQUEST is out.
+    Compression(Dialled, Identity),
     /// Our CLIENT_IDENT is out.
     Ident(Dialled, Identity),
     /// Our SESSION_RECONNECT is out, after so many were declined.
@@ -78,7 +80,10 @@ impl Connecting {
             }
             (Self::Sign(dialled, identity, expected), Tag::AuthSignature) => {
                 expected.check(&payload(frame)?)?;
-                Ok(ask_for_session(dialled, identity, context))
+                Ok(propose_compression(dialled, identity, context))
+            }
+            (Self::Compression(dialled, identity), Tag::CompressionDone) => {
+                on_compression_done(dialled, identity, &payload(frame)?, context)
             }
             (Self::Ident(dialled, identity), Tag::ServerIdent) => {
                 on_server_ident(&dialled, identity, payload(frame)?, context)
@@ -146,6 +151,7 @@ impl Connecting {
             Self::Hello(_) => "HELLO_CONNECTING",
             Self::Auth(..) | Self::AskingHost(..) => "AUTH_CONNECTING",
             Self::Sign(..) => "AUTH_CONNECTING_SIGN",
+            Self::Compression(..) => "COMPRESSION_CONNECTING",
             Self::Ident(..) => "SESSION_CONNECTING",
             Self::Reconnect(..) => "SESSION_RECONNECTING",
         }
@@ -259,6 +265,37 @@ fn authenticated(
         agreed.identity(mode),
         expected,
     )))
+}
+
+/// An acceptor that speaks of compression waits for a proposal, though it be of
+/// none.
+fn propose_compression(
+    dialled: Dialled,
+    identity: Identity,
+    context: &mut Context<'_>,
+) -> Step<Connecting> {
+    if !context.may_compress() {
+        return ask_for_session(dialled, identity, context);
+    }
+    let settings = &context.config.compression;
+    let is_secure = identity.mode == ConMode::Secure;
+    context
+        .out
+        .control(&settings.request(dialled.peer_type, is_secure));
+    Step::Next(Connecting::Compression(dialled, identity))
+}
+
+fn on_compression_done(
+    dialled: Dialled,
+    identity: Identity,
+    answer: &CompressionDone,
+    context: &mut Context<'_>,
+) -> Result<Step<Connecting>, Fault> {
+    let settings = &context.config.compression;
+    let is_secure = identity.mode == ConMode::Secure;
+    let agreed = settings.agreed(dialled.peer_type, is_secure, answer)?;
+    context.compress(agreed);
+    Ok(ask_for_session(dialled, identity, context))
 }
 
 fn ask_for_session(

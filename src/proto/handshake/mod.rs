@@ -12,7 +12,8 @@ pub use connect::{Connecting, Dialled};
 use crate::types::{EntityAddrVec, EntityType, Policy, Random, WallTime};
 
 use super::auth::{Answer, AuthContext};
-use super::banner::Banner;
+use super::banner::{Banner, COMPRESSION};
+use super::compression::Compression;
 use super::config::{HandshakeLimits, ProtocolConfig};
 use super::fault::Fault;
 use super::frame::control::Control;
@@ -48,6 +49,8 @@ pub enum Step<S> {
 pub struct Context<'a> {
     /// The messenger's settings.
     pub config: &'a ProtocolConfig,
+    /// What the banners of both ends support.
+    pub features: u64,
     /// What is promised to such peers.
     pub policy: &'a mut Policy,
     /// Our addresses, as far as they are known.
@@ -78,6 +81,17 @@ impl<'a> Context<'a> {
             modes: self.config.modes.allowed(self.config.name.kind, peer_type),
             now: self.wall,
         }
+    }
+
+    /// Is compression spoken of on this link?
+    const fn may_compress(&self) -> bool {
+        self.features & COMPRESSION != 0
+    }
+
+    /// Frames may be compressed like that from now on, both ways.
+    fn compress(&mut self, agreed: Option<Compression>) {
+        self.reader.set_compression(agreed);
+        self.out.set_compression(agreed);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::proto::auth::Answer;
-use crate::proto::banner::Banner;
+use crate::proto::banner::{Banner, revision};
 use crate::proto::fault::{Fault, LinkDown};
 use crate::proto::frame::{Bulk, Frame};
 use crate::proto::handshake::{Connecting, Context, Dialled, Handshake, Step};
@@ -210,7 +210,8 @@ impl Protocol {
         let Some(theirs) = Banner::decode(rest)? else {
             return Ok(false);
         };
-        let revision = Banner::of(&self.config).agree(&theirs)?;
+        self.features = Banner::of(&self.config).agree(&theirs)?;
+        let revision = revision(self.features);
         self.reader.set_revision(revision);
         self.writer.set_revision(revision);
         if let State::Handshake(attempt) = &mut self.state {
@@ -272,6 +273,7 @@ impl Protocol {
         } = attempt;
         let mut context = Context {
             config: &self.config,
+            features: self.features,
             policy: &mut self.policy,
             local: &mut self.local,
             session: &mut self.session,

@@ -62,6 +62,8 @@ pub struct Protocol {
     /// The last pause between attempts, before jitter; zero after success.
     backoff: Duration,
     random: Random,
+    /// What the banners of both ends of the last link support.
+    features: u64,
     reader: FrameReader,
     writer: FrameWriter,
 }
@@ -308,6 +310,7 @@ impl Protocol {
             denials: 0,
             backoff: Duration::ZERO,
             random: Random::new(seed),
+            features: 0,
             reader: FrameReader::new(crcs),
             writer: FrameWriter::new(crcs),
         }

@@ -102,8 +102,8 @@ pub fn cut(bytes: &[u8], stage: Stage, revision: Revision) -> (Point, usize, Sta
 /// Says in a banner's payload that its sender speaks that revision and no other.
 pub fn set_revision(payload: &mut [u8], revision: Revision) {
     payload[0] = match revision {
-        Revision::Msgr20 => payload[0] & !1,
-        Revision::Msgr21 => payload[0] | 1,
+        Revision::Msgr20 => 0,
+        Revision::Msgr21 => 1,
     };
 }
 
