@@ -92,6 +92,12 @@ pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
 ///   more), `ms_max_auth_attempts` (8): what a peer may send before it has a
 ///   session, in all and in one frame, and how often it may ask to be
 ///   authenticated. Beyond it the link ends.
+/// * `ms_compress_mode` (none, or force), `ms_compress_min_size` (1K),
+///   `ms_compression_algorithm` ("snappy", or a list with the preferred one
+///   first, of snappy, zlib, zstd and lz4): messages of at least that size are
+///   compressed on every link whose peer agrees. Ceph has the same for links
+///   with OSDs alone, as `ms_osd_compress_mode` and so on; where that says
+///   force it holds. With encryption only if `ms_compress_secure` is true.
 /// * `ms_max_message_bytes` (1G): what a message may carry, sent or received.
 ///
 /// Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not

@@ -172,6 +172,7 @@ impl AsyncMessenger {
                 crc_data: options.crc_data,
                 learn_addr: options.learn_addr,
                 modes: options.modes.clone(),
+                compression: options.compression.clone(),
                 auth: self.auth_config(),
                 global_seq: self.first_global_seq(),
                 ..ProtocolConfig::new(self.name.clone(), policies.clone())

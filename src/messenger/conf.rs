@@ -25,6 +25,10 @@ enum Kind {
     Text,
     /// Connection modes, e.g. `crc secure`.
     Modes,
+    /// Whether to compress: `none` or `force`.
+    CompressMode,
+    /// Compression algorithms, e.g. `snappy zstd`.
+    Algorithms,
     /// Authentication methods, e.g. `cephx, none`; empty: as keys are at hand.
     Methods,
     /// Entity types, e.g. `osd mds`, or none.
@@ -54,7 +58,10 @@ enum Applies {
 struct OptionRow(&'static str, Kind, Applies, &'static str);
 
 use Applies::{Ignored, Live, Messenger, Startup, Unserved};
-use Kind::{Bool, Count, Decimal, EntityTypes, Key, Methods, Modes, Seconds, Size, Text};
+use Kind::{
+    Algorithms, Bool, CompressMode, Count, Decimal, EntityTypes, Key, Methods, Modes, Seconds,
+    Size, Text,
+};
 
 /// Name, kind, effect, default. The defaults are Ceph's.
 const OPTIONS: &[OptionRow] = &[
@@ -125,6 +132,20 @@ const OPTIONS: &[OptionRow] = &[
     OptionRow("ms_dump_on_send", Bool, Ignored, "false"),
     OptionRow("ms_dump_corrupt_message_level", Count, Ignored, "1"),
     OptionRow("debug_ms", Text, Ignored, "0/0"),
+    // compression: with OSDs, as in Ceph
+    OptionRow("ms_osd_compress_mode", CompressMode, Messenger, "none"),
+    OptionRow("ms_osd_compress_min_size", Size, Messenger, "1K"),
+    OptionRow(
+        "ms_osd_compression_algorithm",
+        Algorithms,
+        Messenger,
+        "snappy",
+    ),
+    OptionRow("ms_compress_secure", Bool, Messenger, "false"),
+    // Not in Ceph: with anybody.
+    OptionRow("ms_compress_mode", CompressMode, Messenger, "none"),
+    OptionRow("ms_compress_min_size", Size, Messenger, "1K"),
+    OptionRow("ms_compression_algorithm", Algorithms, Messenger, "snappy"),
     // queues
     OptionRow("ms_dispatch_throttle_bytes", Size, Messenger, "100M"),
     OptionRow(
@@ -299,6 +320,11 @@ impl Kind {
                     Err(Error::invalid(why))
                 };
             }
+            CompressMode => (matches!(value, "none" | "force"), "none or force"),
+            Algorithms => (
+                !value.is_empty(),
+                "a list of algorithms, e.g. \"snappy zstd\"",
+            ),
             Modes => (
                 !value.is_empty(),
                 "a list of connection modes, e.g. \"crc secure\"",
@@ -442,6 +468,9 @@ mod tests {
         assert_eq!(errno("ms_async_rdma_device_name", "mlx5_0", false), Ok(()));
         let list = "ms_inject_delay_type";
         assert_eq!(errno(list, "osd disk", false), Err(libc::EINVAL));
+        let mode = "ms_osd_compress_mode";
+        assert_eq!(errno(mode, "passive", false), Err(libc::EINVAL));
+        assert_eq!(errno(mode, "force", false), Ok(()));
         assert_eq!(
             errno("ms_inject_delay_probability", "-1", false),
             Err(libc::EINVAL)

@@ -6,7 +6,9 @@ use super::conf::Conf;
 use super::error::{Error, Result};
 use super::half_open::HalfOpenLimits;
 use crate::event::{PortSharing, SocketOptions};
-use crate::proto::{ConMode, ConnectionModes, HandshakeLimits};
+use crate::proto::{
+    Algorithm, CompressionSettings, ConMode, ConnectionModes, HandshakeLimits, LinkCompression,
+};
 
 /// What a messenger took from its context's configuration.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub(crate) struct Options {
     /// Nothing goes out readable, and nobody is taken at his word.
     pub(crate) secure_only: bool,
     pub(crate) auth: AuthMethods,
+    pub(crate) compression: CompressionSettings,
     pub(crate) ready_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) progress_timeout: Duration,
@@ -78,6 +81,7 @@ impl Options {
                 service: conf.methods("auth_service_required"),
                 client: conf.methods("auth_client_required"),
             },
+            compression: compression(conf)?,
             ready_timeout: conf.seconds("ms_connection_ready_timeout"),
             idle_timeout: conf.seconds("ms_connection_idle_timeout"),
             progress_timeout: conf.seconds("ms_connection_progress_timeout"),
@@ -165,9 +169,78 @@ fn mode_list(conf: &Conf, key: &str) -> Result<Vec<ConMode>> {
     Ok(modes)
 }
 
+fn compression(conf: &Conf) -> Result<CompressionSettings> {
+    let link = |mode, min_size, algorithm| {
+        Ok(LinkCompression {
+            force: conf.get(mode)? == "force",
+            min_size: conf.number(min_size),
+            algorithms: algorithms(conf, algorithm)?,
+        })
+    };
+    Ok(CompressionSettings {
+        osd: link(
+            "ms_osd_compress_mode",
+            "ms_osd_compress_min_size",
+            "ms_osd_compression_algorithm",
+        )?,
+        any: link(
+            "ms_compress_mode",
+            "ms_compress_min_size",
+            "ms_compression_algorithm",
+        )?,
+        secure: conf.switch("ms_compress_secure"),
+    })
+}
+
+/// A list of algorithms. What is not known or not built in is passed over: then
+/// the peer and we agree on another one or do without.
+fn algorithms(conf: &Conf, key: &str) -> Result<Vec<Algorithm>> {
+    let text = conf.get(key)?;
+    let mut algorithms = Vec::new();
+    for word in text
+        .split([';', ',', '=', ' ', '\t'])
+        .filter(|word| !word.is_empty())
+    {
+        match Algorithm::parse(word) {
+            Some(known) if known.is_available() => algorithms.push(known),
+            _ => log::warn!("{key}: there is no compression \"{word}\" here"),
+        }
+    }
+    if algorithms.is_empty() {
+        algorithms.push(Algorithm::None);
+    }
+    Ok(algorithms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(all(feature = "snappy", feature = "zstd"))]
+    #[test]
+    fn algorithms_are_listed_by_preference_and_unknown_ones_passed_over() {
+        let conf = Conf::default();
+        let settings = |conf: &Conf| Options::read(conf).unwrap().compression;
+        assert_eq!(settings(&conf), CompressionSettings::default());
+        for (key, value) in [
+            ("ms_osd_compress_mode", "force"),
+            ("ms_osd_compress_min_size", "4K"),
+            ("ms_osd_compression_algorithm", "brotli;zstd, snappy"),
+            ("ms_compress_secure", "true"),
+        ] {
+            conf.set(key, value, false).unwrap();
+        }
+        let read = settings(&conf);
+        assert_eq!(
+            (read.osd.force, read.osd.min_size, read.secure),
+            (true, 4096, true)
+        );
+        assert_eq!(read.osd.algorithms, [Algorithm::Zstd, Algorithm::Snappy]);
+        assert_eq!(read.any, LinkCompression::default());
+        conf.set("ms_compression_algorithm", "brotli", false)
+            .unwrap();
+        assert_eq!(settings(&conf).any.algorithms, [Algorithm::None]);
+    }
 
     #[test]
     fn an_unknown_mode_is_passed_over_and_a_list_of_nothing_else_is_refused() {
