@@ -85,6 +85,10 @@ pub enum Fault {
     Auth(AuthFault),
     /// The acceptor chose a mode that was not offered.
     WrongMode(u32),
+    /// A compressed frame that was not agreed on.
+    Compressed(Tag),
+    /// A compressed frame that does not unpack.
+    Unpack(Tag, DecodeError),
     /// The acceptor chose a compression that was not proposed, or not to be had.
     WrongCompression(u32),
     /// Declined again and again, and still asking.
@@ -172,6 +176,8 @@ impl fmt::Display for Fault {
             Self::WrongPeerType(want, got) => write!(f, "dialled a {want}, but a {got} answered"),
             Self::Auth(why) => fmt::Display::fmt(why, f),
             Self::WrongMode(mode) => write!(f, "peer chose connection mode {mode}"),
+            Self::Compressed(tag) => write!(f, "compressed {tag:?} frame, which was not agreed"),
+            Self::Unpack(tag, why) => write!(f, "malformed compressed {tag:?} frame: {why}"),
             Self::WrongCompression(code) => write!(f, "peer chose compression {code}"),
             Self::TooManyAuthRequests => f.write_str("too many authentication attempts"),
             Self::Signature => f.write_str("wrong authentication signature"),

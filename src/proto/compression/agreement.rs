@@ -28,7 +28,7 @@ pub struct LinkCompression {
 }
 
 /// What a messenger's links are set to.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CompressionSettings {
     /// Towards OSDs: Ceph compresses nothing else.
     pub osd: LinkCompression,
@@ -45,16 +45,6 @@ impl Default for LinkCompression {
             force: false,
             min_size: 1 << 10,
             algorithms: vec![Algorithm::Snappy],
-        }
-    }
-}
-
-impl Default for CompressionSettings {
-    fn default() -> Self {
-        Self {
-            osd: LinkCompression::default(),
-            any: LinkCompression::default(),
-            secure: false,
         }
     }
 }

@@ -47,12 +47,26 @@ impl<'a> Frame<'a> {
     /// Its first segment: a control payload or a message header.
     #[inline]
     pub fn first(&self) -> &[u8] {
-        let bytes = match &self.body {
-            Body::Borrowed(bytes) => bytes,
-            Body::Owned(bytes) => &bytes[..],
+        self.bytes(0)
+    }
+
+    /// All segments; those that it does not have are empty.
+    pub fn segments(&self) -> [&[u8]; MAX_SEGMENTS] {
+        [0, 1, 2, 3].map(|index| self.bytes(index))
+    }
+
+    /// The same in bytes of its own.
+    pub fn into_owned(self) -> Frame<'static> {
+        let body = match self.body {
+            Body::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Body::Owned(bytes) => bytes,
         };
-        let (start, len) = self.segment(0);
-        bytes.get(start..start + len).unwrap_or_default()
+        Frame {
+            tag: self.tag,
+            lens: self.lens,
+            starts: self.starts,
+            body: Body::Owned(body),
+        }
     }
 
     /// Front, middle and data.
@@ -74,6 +88,16 @@ impl<'a> Frame<'a> {
             }
             Body::Owned(bytes) => bytes.slice(start..start + len).into(),
         }
+    }
+
+    #[inline]
+    fn bytes(&self, index: usize) -> &[u8] {
+        let bytes = match &self.body {
+            Body::Borrowed(bytes) => bytes,
+            Body::Owned(bytes) => &bytes[..],
+        };
+        let (start, len) = self.segment(index);
+        bytes.get(start..start + len).unwrap_or_default()
     }
 
     #[inline]

@@ -13,6 +13,7 @@ mod crc;
 mod entity;
 mod header;
 mod nonces;
+mod packed;
 mod plain;
 mod preamble;
 mod reader;

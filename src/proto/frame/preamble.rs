@@ -111,6 +111,9 @@ pub const EPILOGUE_REV1_LEN: usize = 13;
 /// Length of a msgr2.0 epilogue.
 pub const EPILOGUE_REV0_LEN: usize = 17;
 
+/// In the flags of a preamble.
+const FLAG_COMPRESSED: u8 = 1;
+
 /// A checked preamble.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Preamble {
@@ -120,6 +123,8 @@ pub struct Preamble {
     pub count: u8,
     /// Their lengths; zero where there is none.
     pub lens: [u32; MAX_SEGMENTS],
+    /// The segments are compressed, and that is how long they are then.
+    pub is_compressed: bool,
 }
 
 impl Preamble {
@@ -129,6 +134,7 @@ impl Preamble {
             tag,
             count: 1,
             lens: [len, 0, 0, 0],
+            is_compressed: false,
         }
     }
 
@@ -144,6 +150,7 @@ impl Preamble {
             tag: Tag::Message,
             count,
             lens,
+            is_compressed: false,
         }
     }
 
@@ -158,13 +165,18 @@ impl Preamble {
             bytes[at..at + 4].copy_from_slice(&len.to_le_bytes());
             bytes[at + 4..at + 6].copy_from_slice(&align.to_le_bytes());
         }
+        bytes[26] = if self.is_compressed {
+            FLAG_COMPRESSED
+        } else {
+            0
+        };
         let crc = crc::update(0, &bytes[..28]);
         bytes[28..].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
 
     /// Checks everything about a preamble that holds for frames of all kinds.
-    /// Alignments, flags and the places of unused segments are ignored.
+    /// Alignments, other flags and the places of unused segments are ignored.
     pub fn decode(bytes: &[u8; PREAMBLE_LEN]) -> Result<Self, Fault> {
         let crc = u32::from_le_bytes([bytes[28], bytes[29], bytes[30], bytes[31]]);
         if crc != crc::update(0, &bytes[..28]) {
@@ -184,7 +196,12 @@ impl Preamble {
         if count > 1 && last == Some(&0) {
             return Err(Fault::EmptyLastSegment);
         }
-        Ok(Self { tag, count, lens })
+        Ok(Self {
+            tag,
+            count,
+            lens,
+            is_compressed: bytes[26] & FLAG_COMPRESSED != 0,
+        })
     }
 
     /// Bytes of all segments but the first: what throttles count.

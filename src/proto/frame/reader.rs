@@ -11,6 +11,7 @@ use crate::types::Hold;
 
 use super::body::{Body, Frame};
 use super::header::HEADER_LEN;
+use super::packed::Packed;
 use super::plain;
 use super::preamble::{MAX_CONTROL_LEN, PREAMBLE_LEN, Preamble, Revision, Tag};
 use super::secure::Opener;
@@ -32,6 +33,8 @@ pub struct FrameReader {
     compression: Option<Algorithm>,
     /// Messages are legal, of at most so many payload bytes.
     max_message: Option<u64>,
+    /// A compressed frame that is there, but has no room to be unpacked in.
+    packed: Option<Box<Packed<'static>>>,
     /// A checked preamble whose body is not complete.
     pending: Option<Preamble>,
     /// `pending` may not be read on yet.
@@ -83,6 +86,7 @@ impl FrameReader {
             crcs,
             compression: None,
             max_message: None,
+            packed: None,
             pending: None,
             waiting: false,
             admitted: 0,
@@ -139,6 +143,9 @@ impl FrameReader {
         input: &mut &'a [u8],
         admit: &mut dyn FnMut(u64) -> Admission,
     ) -> Result<Option<Frame<'a>>, Fault> {
+        if self.packed.is_some() {
+            return self.unpack_admitted();
+        }
         loop {
             let preamble = match self.pending {
                 None => {
@@ -158,6 +165,7 @@ impl FrameReader {
             };
             self.pending = None;
             match self.open(&preamble, body)? {
+                Some(frame) if preamble.is_compressed => return self.unpack(frame, admit),
                 Some(frame) => return Ok(Some(frame)),
                 None => self.refund(),
             }
@@ -178,11 +186,15 @@ impl FrameReader {
 
     /// The payload refused before is admitted now.
     pub fn handle_admitted(&mut self, hold: Hold) {
-        if let (true, Some(preamble)) = (self.waiting, &self.pending) {
-            self.admitted = preamble.payload_len();
-            self.hold = hold;
-            self.waiting = false;
-        }
+        let payload = match (&self.packed, &self.pending) {
+            _ if !self.waiting => return,
+            (Some(packed), _) => packed.payload_len(),
+            (None, Some(preamble)) => preamble.payload_len(),
+            (None, None) => return,
+        };
+        self.admitted = payload;
+        self.hold = hold;
+        self.waiting = false;
     }
 
     /// True from a refusal to [`Self::handle_admitted`].
@@ -230,6 +242,41 @@ impl FrameReader {
         *self = Self { unused, ..other };
     }
 
+    /// Unpacks a frame. To read it was granted what it takes packed; to keep it,
+    /// what it takes unpacked is to be granted first. The one is given back before
+    /// the other is asked for: who kept what others wait for while waiting for
+    /// what they keep would wait for ever.
+    #[cold]
+    fn unpack(
+        &mut self,
+        frame: Frame<'_>,
+        admit: &mut dyn FnMut(u64) -> Admission,
+    ) -> Result<Option<Frame<'static>>, Fault> {
+        let algorithm = self.compression.ok_or(Fault::Compressed(frame.tag))?;
+        let packed = Packed::measure(frame, algorithm, self.max_message.unwrap_or(0))?;
+        if packed.tag() == Tag::Message {
+            self.refund();
+            let payload = packed.payload_len();
+            let Admission::Granted(hold) = admit(payload) else {
+                self.waiting = true;
+                self.packed = Some(Box::new(packed.into_owned()));
+                return Ok(None);
+            };
+            self.admitted = payload;
+            self.hold = hold;
+        }
+        packed.unpack().map(Some)
+    }
+
+    /// Unpacks the frame that there was no room for, if there is now.
+    #[cold]
+    fn unpack_admitted(&mut self) -> Result<Option<Frame<'static>>, Fault> {
+        if self.waiting {
+            return Ok(None);
+        }
+        self.packed.take().map(|packed| packed.unpack()).transpose()
+    }
+
     /// What begins the next frame, if all of that is there. Taken off `input` is
     /// what the body does not include.
     #[inline]
@@ -267,10 +314,18 @@ impl FrameReader {
     /// Is such a frame legal now, given the length of a message's header?
     #[inline]
     fn vet(&self, preamble: &Preamble, header_len: usize) -> Result<(), Fault> {
+        if preamble.is_compressed && self.compression.is_none() {
+            return Err(Fault::Compressed(preamble.tag));
+        }
         match (preamble.tag, self.max_message) {
             (Tag::Message, Some(max)) => {
-                if usize::try_from(preamble.lens[0]) != Ok(header_len) {
-                    return Err(Fault::MessageHeader(preamble.lens[0]));
+                let first = preamble.lens[0];
+                let fits = match preamble.is_compressed {
+                    true => first <= MAX_CONTROL_LEN,
+                    false => usize::try_from(first) == Ok(header_len),
+                };
+                if !fits {
+                    return Err(Fault::MessageHeader(first));
                 }
                 if preamble.payload_len() > max {
                     return Err(Fault::MessageTooLarge(preamble.payload_len()));

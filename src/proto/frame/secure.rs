@@ -20,7 +20,6 @@ use crate::types::{Payload, Secret};
 
 use super::body::Layout;
 use super::control::Control;
-use super::header::HEADER_LEN;
 use super::nonces::{NONCE_LEN, Nonces};
 use super::plain::{self, STATUS_COMPLETE};
 use super::preamble::{MAX_SEGMENTS, PREAMBLE_LEN, Preamble, Revision};
@@ -139,14 +138,14 @@ impl Sealer {
     pub fn message(
         &mut self,
         preamble: &[u8; PREAMBLE_LEN],
-        header: &[u8; HEADER_LEN],
+        header: &[u8],
         payloads: [&Payload; 3],
         out: &mut Vec<u8>,
     ) -> Result<Option<Vec<u8>>, Fault> {
         let start = out.len();
         let has_payload = payloads.iter().any(|payload| !payload.is_empty());
         let body: usize = payloads.iter().map(|payload| padded(payload.len())).sum();
-        let size = HEAD_LEN + body + EPILOGUE_LEN + TAG_LEN;
+        let size = HEAD_LEN + header.len() + body + EPILOGUE_LEN + 2 * TAG_LEN;
         let mut own = (size >= OWN_MIN).then(|| Vec::with_capacity(size));
         if own.is_none() {
             out.reserve(size);
@@ -178,14 +177,14 @@ impl Sealer {
     fn seal_rev0(
         &mut self,
         preamble: &[u8; PREAMBLE_LEN],
-        header: &[u8; HEADER_LEN],
+        header: &[u8],
         payloads: [&Payload; 3],
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
         let start = out.len();
         out.put_slice(preamble);
         out.put_slice(header);
-        out.put_bytes(0, padded(HEADER_LEN) - HEADER_LEN);
+        out.put_bytes(0, padded(header.len()) - header.len());
         payloads.iter().for_each(|payload| put(payload, out));
         out.put_bytes(0, EPILOGUE_LEN);
         self.seal(out, start)
@@ -195,14 +194,16 @@ impl Sealer {
     fn seal_head(
         &mut self,
         preamble: &[u8; PREAMBLE_LEN],
-        header: &[u8; HEADER_LEN],
+        header: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
         let start = out.len();
+        let (inline, rest) = header.split_at_checked(INLINE_LEN).unwrap_or((header, &[]));
         out.put_slice(preamble);
-        out.put_slice(header);
-        out.put_bytes(0, INLINE_LEN - HEADER_LEN);
-        self.seal(out, start)
+        out.put_slice(inline);
+        out.put_bytes(0, INLINE_LEN - inline.len());
+        self.seal(out, start)?;
+        self.seal_rest(rest, out)
     }
 
     #[inline]
@@ -220,6 +221,7 @@ impl Sealer {
         }
         let start = out.len();
         out.put_slice(rest);
+        out.put_bytes(0, padded(rest.len()) - rest.len());
         self.seal(out, start)
     }
 

@@ -17,6 +17,7 @@ use crate::types::Payload;
 use super::control::Control;
 use super::crc;
 use super::header::{HEADER_LEN, MessageHeader};
+use super::packed::{PackedMessage, pack};
 use super::plain;
 use super::preamble::{PREAMBLE_LEN, Preamble, Revision};
 use super::secure::Sealer;
@@ -145,6 +146,11 @@ impl FrameWriter {
     /// Stages a message.
     #[inline]
     pub fn message(&mut self, outgoing: &Outgoing, seq: u64, ack_seq: u64) {
+        if let Some(compression) = self.compression {
+            if self.packed_message(compression, outgoing, seq, ack_seq) {
+                return;
+            }
+        }
         match &self.form {
             Form::Crc(revision) => self.plain_message(outgoing, seq, ack_seq, *revision),
             Form::Secure(_) => self.sealed_message(outgoing, seq, ack_seq),
@@ -322,6 +328,56 @@ impl FrameWriter {
         if let Ok(Some(large)) = sealed {
             self.borrow(large.into());
         }
+    }
+
+    /// Stages a message compressed, unless it better travels as it is.
+    fn packed_message(
+        &mut self,
+        compression: Compression,
+        outgoing: &Outgoing,
+        seq: u64,
+        ack_seq: u64,
+    ) -> bool {
+        let message = &outgoing.message;
+        let payloads = [&message.front, &message.middle, &message.data];
+        let header = MessageHeader::of(message, outgoing.priority(), seq, ack_seq).encode();
+        let Some(packed) = pack(compression, &header, payloads) else {
+            return false;
+        };
+        let preamble = packed.preamble.encode();
+        let payloads = packed.payloads.each_ref();
+        match &mut self.form {
+            Form::Crc(revision) => {
+                let revision = *revision;
+                self.plain_packed(&packed, revision);
+            }
+            Form::Secure(sealer) => {
+                let sealed = sealer.message(&preamble, &packed.header, payloads, &mut self.staged);
+                if let Ok(Some(large)) = sealed {
+                    self.borrow(large.into());
+                }
+            }
+        }
+        true
+    }
+
+    fn plain_packed(&mut self, packed: &PackedMessage, revision: Revision) {
+        let header_crc = self.crc_or_zero(|| crc::segment(&packed.header));
+        let mut crcs = [header_crc, 0, 0, 0];
+        let segments = crcs.iter_mut().take(usize::from(packed.preamble.count));
+        for (crc, payload) in segments.skip(1).zip(&packed.payloads) {
+            *crc = self.crc_or_zero(|| crc::payload(payload));
+        }
+        self.staged.put_slice(&packed.preamble.encode());
+        self.staged.put_slice(&packed.header);
+        if revision == Revision::Rev1 {
+            self.staged.put_slice(&header_crc.to_le_bytes());
+        }
+        packed
+            .payloads
+            .iter()
+            .for_each(|payload| self.payload(payload));
+        plain::epilogue(revision, packed.preamble.count, crcs, &mut self.staged);
     }
 
     #[inline]
