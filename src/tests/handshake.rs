@@ -396,6 +396,12 @@ fn a_handshake_may_be_held_to_less() {
         story.starts_with("fault: handshake without an end"),
         "{story}"
     );
+    let half = [input[0].clone(), input[1][..900].to_vec()];
+    let story = limited(|settings| settings.handshake.bytes = 1900, &half);
+    assert!(
+        story.starts_with("fault: handshake without an end"),
+        "what is kept of half a frame counts: {story}"
+    );
     let story = limited(|settings| settings.handshake.frame = 1000, &input);
     assert!(
         story.starts_with("fault: AuthRequest frame of 1012 bytes"),

@@ -187,8 +187,14 @@ impl Budget {
 
     /// Counts bytes as they come.
     pub fn spend_bytes(&mut self, len: usize) -> Result<(), Fault> {
+        self.check(len)?;
         self.bytes += len;
-        if self.bytes > self.limits.bytes {
+        Ok(())
+    }
+
+    /// May so many more bytes be kept?
+    pub const fn check(&self, len: usize) -> Result<(), Fault> {
+        if self.bytes.saturating_add(len) > self.limits.bytes {
             return Err(Fault::HandshakeTooLong);
         }
         Ok(())

@@ -27,6 +27,8 @@ impl Attempt {
         let taken = before.get(..before.len() - rest.len()).unwrap_or_default();
         self.budget.spend_bytes(taken.len())?;
         if self.handshake.is_recorded() {
+            // No more than was sent: it is a stranger that makes us keep this.
+            self.received.reserve_exact(taken.len());
             self.received.extend_from_slice(taken);
         }
         Ok(())
@@ -180,7 +182,7 @@ impl Protocol {
             let frame = self.reader.next(rest, intake.admit)?;
             attempt.note_received(before, rest)?;
             let Some(frame) = frame else {
-                return Ok(());
+                return attempt.budget.check(rest.len());
             };
             attempt.budget.spend_frame(&frame)?;
             self.receive_handshake(&frame, now, intake.events)?;
