@@ -20,6 +20,8 @@ mod reconnect;
 mod restart;
 #[path = "figures/shutdown.rs"]
 mod shutdown;
+#[path = "figures/strangers.rs"]
+mod strangers;
 mod support;
 
 use std::alloc::System;

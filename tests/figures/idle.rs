@@ -111,7 +111,7 @@ fn cpu_time() -> Duration {
 }
 
 /// As many descriptors as this process may have.
-fn raise_limit() -> usize {
+pub fn raise_limit() -> usize {
     let most = getrlimit(Resource::Nofile).maximum;
     let limit = Rlimit {
         current: most,

@@ -279,6 +279,8 @@ fn hold(held: &mut Vec<u8>, rest: &[u8]) {
     if rest.is_empty() {
         *held = Vec::new();
     } else {
+        // Without room to grow, which mostly goes unused.
+        held.reserve_exact(rest.len());
         held.extend_from_slice(rest);
     }
 }
