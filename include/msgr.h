@@ -333,8 +333,9 @@ int msgr_get_myaddrs(msgr_messenger *messenger, char *buf, size_t len);
  * dial. It does not wait; messages may be sent at once.
  *
  * `peer_type` (`MSGR_ENTITY_...`) is what the peer must be and chooses the
- * policy; `addrs` is written as for `msgr_bind`. The messenger's own address
- * gives its loopback connection.
+ * policy; `addrs` is written as for `msgr_bind`: all that the peer has. They
+ * are tried in order while nobody is there, or nobody who speaks the protocol.
+ * The messenger's own address gives its loopback connection.
  *
  * `*out` gets a reference that belongs to the caller, NULL on failure.
  * Returns 0; -EINVAL; -EOPNOTSUPP for addresses without one to dial;

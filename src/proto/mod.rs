@@ -30,6 +30,7 @@ mod protocol;
 mod replace;
 #[cfg(test)]
 mod replay;
+mod route;
 mod session;
 #[cfg(test)]
 mod vectors;

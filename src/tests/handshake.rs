@@ -430,3 +430,93 @@ fn who_trickles_its_handshake_has_no_more_time_than_others() {
         .handle_timeout(Time::ZERO + seconds(10), &mut acceptor.events);
     assert!(acceptor.story().starts_with("fault: not open in time"));
 }
+
+/// A dialler of a peer with three addresses, the first of which is being dialled.
+fn dialler_of_several() -> End {
+    let protocol = Protocol::connect(
+        Arc::new(client_config()),
+        addrs("any:/5"),
+        EntityType::OSD,
+        addrs("[v2:[::1]:6800/7,v2:10.0.0.1:6800/7,v2:10.0.0.1:6801/7]"),
+        1,
+    );
+    let mut dialler = End::new(protocol);
+    dialler.protocol.start(Time::ZERO, &mut dialler.events);
+    assert_eq!(dialler.story(), "dial v2:[::1]:6800/7");
+    dialler.events.clear();
+    dialler
+}
+
+/// What it tells of a dial that fails.
+fn failed_dial(dialler: &mut End, why: LinkDown) -> String {
+    dialler
+        .protocol
+        .handle_disconnected(why, Time::ZERO, &mut dialler.events);
+    let story = dialler.story();
+    dialler.events.clear();
+    story
+}
+
+#[test]
+fn an_address_without_anybody_is_followed_by_the_next_at_once() {
+    let mut dialler = dialler_of_several();
+    let unreachable = LinkDown::Io(std::io::ErrorKind::NetworkUnreachable);
+    let story = failed_dial(&mut dialler, unreachable);
+    assert!(
+        story.ends_with("CloseSocket; dial v2:10.0.0.1:6800/7"),
+        "{story}"
+    );
+    let story = failed_dial(&mut dialler, LinkDown::Refused);
+    assert!(
+        story.ends_with("CloseSocket; dial v2:10.0.0.1:6801/7") && !story.contains("Refused;"),
+        "nobody is told that it was refused while there is hope: {story}"
+    );
+    let story = failed_dial(&mut dialler, LinkDown::Refused);
+    assert!(
+        story.starts_with("Refused;") && story.ends_with("CloseSocket"),
+        "{story}"
+    );
+    // That was the round; after a pause the next one begins at the front.
+    let pause = dialler.protocol.poll_timeout().unwrap();
+    assert!(pause > Time::ZERO && pause <= Time::ZERO + Duration::from_millis(200));
+    dialler.protocol.handle_timeout(pause, &mut dialler.events);
+    assert_eq!(dialler.story(), "dial v2:[::1]:6800/7");
+}
+
+#[test]
+fn an_address_where_something_else_listens_is_followed_by_the_next() {
+    for banner in ["ceph v027", "HTTP/1.1", "ceph v2\n\0\0"] {
+        let mut dialler = dialler_of_several();
+        dialler.protocol.handle_connected(None, Time::ZERO);
+        dialler.receive(banner.as_bytes(), Time::ZERO);
+        let story = dialler.story();
+        assert!(
+            story.ends_with("CloseSocket; dial v2:10.0.0.1:6800/7"),
+            "{story}"
+        );
+    }
+}
+
+#[test]
+fn an_address_that_never_answers_is_followed_by_the_next() {
+    let mut dialler = dialler_of_several();
+    let due = dialler.protocol.poll_timeout().unwrap();
+    dialler.protocol.handle_timeout(due, &mut dialler.events);
+    let story = dialler.story();
+    assert!(
+        story.ends_with("CloseSocket; dial v2:10.0.0.1:6800/7"),
+        "{story}"
+    );
+    assert_eq!(dialler.protocol.poll_timeout(), Some(due + seconds(10)));
+}
+
+#[test]
+fn a_peer_that_was_there_is_not_looked_for_elsewhere() {
+    let mut dialler = dialler_of_several();
+    dialler.protocol.handle_connected(None, Time::ZERO);
+    let banner = b"ceph v2\n\x10\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    dialler.receive(banner, Time::ZERO);
+    let story = failed_dial(&mut dialler, LinkDown::Eof);
+    assert!(story.ends_with("CloseSocket"), "{story}");
+    assert_eq!(dialler.protocol.state_name(), "BACKOFF");
+}

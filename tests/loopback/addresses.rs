@@ -1,10 +1,12 @@
 //! Messengers with several addresses.
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use msgr::{Context, EntityAddr, EntityAddrVec, Messenger};
 
-use crate::support::{client, connect, message, next_message, server};
+use crate::support::{DEADLINE, Told, client, connect, message, next_message, server};
 
 fn only(addr: EntityAddr) -> EntityAddrVec {
     addr.into()
@@ -63,4 +65,44 @@ fn a_rebind_moves_every_address() {
             .unwrap();
         next_message(&at_server);
     }
+}
+
+/// A peer at `first` and, truly, where the server is.
+fn also_at(first: SocketAddr, server: &Messenger) -> EntityAddrVec {
+    let there = server.myaddrs().front();
+    EntityAddrVec(vec![EntityAddr::msgr2(first, there.nonce), there])
+}
+
+#[test]
+fn a_peer_is_found_at_its_second_address_if_nobody_is_at_the_first() {
+    let context = Context::new();
+    // So long a pause that no second round can be what helped.
+    context.conf_set("ms_initial_backoff", "3600").unwrap();
+    context.conf_set("ms_max_backoff", "3600").unwrap();
+    let (server, at_server) = server(&context, "v2:127.0.0.1:0");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = free.local_addr().unwrap();
+    drop(free);
+    let (client, at_client) = client(&context);
+    let con = connect(&client, &also_at(closed, &server));
+    con.send(message(2, b"found")).unwrap();
+    let (back, _) = next_message(&at_server);
+    back.send(message(2, b"yes")).unwrap();
+    let told = at_client.recv_timeout(DEADLINE).unwrap();
+    assert!(matches!(told, Told::Connect), "not refused: {told:?}");
+}
+
+#[test]
+fn a_peer_is_found_at_its_second_address_if_the_first_speaks_another_protocol() {
+    let context = Context::new();
+    context.conf_set("ms_initial_backoff", "3600").unwrap();
+    context.conf_set("ms_max_backoff", "3600").unwrap();
+    let (server, at_server) = server(&context, "v2:127.0.0.1:0");
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (client, _told) = client(&context);
+    let con = connect(&client, &also_at(other.local_addr().unwrap(), &server));
+    con.send(message(2, b"found")).unwrap();
+    let (mut stream, _) = other.accept().unwrap();
+    stream.write_all(b"ceph v027").unwrap();
+    next_message(&at_server);
 }

@@ -118,7 +118,8 @@ impl Protocol {
     pub fn handle_disconnected(&mut self, why: LinkDown, now: Time, events: &mut Vec<Event>) {
         match self.state {
             State::Dialling(_) | State::Handshake(_) | State::Asking(_) | State::Open(_) => {
-                if matches!((&self.state, why), (State::Dialling(_), LinkDown::Refused)) {
+                let refused = matches!((&self.state, why), (State::Dialling(_), LinkDown::Refused));
+                if refused && !self.has_other_target() {
                     events.push(Event::Refused);
                 }
                 self.fault(Fault::Link(why), now, events);

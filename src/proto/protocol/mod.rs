@@ -35,6 +35,7 @@ use super::frame::{FrameReader, FrameWriter};
 use super::handshake::{self, Accepting, Authenticated, Budget, Handshake, Request};
 use super::out_queue::Outgoing;
 use super::output::{Clock, Spares};
+use super::route::{SPOKEN, route};
 use super::session::Session;
 
 /// One connection to one peer, without its socket.
@@ -54,6 +55,8 @@ pub struct Protocol {
     /// See [`Self::mark_disposable`].
     disposable: bool,
     state: State,
+    /// Addresses of the peer at which this attempt has looked for it in vain.
+    tried: usize,
     session: Session,
     /// A keepalive is to go out before the next message.
     keepalive: bool,
@@ -305,6 +308,7 @@ impl Protocol {
             incoming: false,
             disposable: false,
             state: State::Idle,
+            tried: 0,
             session: Session::default(),
             keepalive: false,
             denials: 0,
@@ -318,8 +322,14 @@ impl Protocol {
 
     /// Where to dial, if that is possible at all.
     fn target(&self) -> Option<EntityAddr> {
-        let target = self.peer.msgr2().copied();
-        target.filter(EntityAddr::is_dialable)
+        let mut route = route(&self.local, &self.peer, &SPOKEN);
+        route.nth(self.tried).copied()
+    }
+
+    /// Does the peer have one more address, after the one that is being tried?
+    fn has_other_target(&self) -> bool {
+        let mut route = route(&self.local, &self.peer, &SPOKEN);
+        route.nth(self.tried + 1).is_some()
     }
 
     fn shake(&mut self, handshake: Handshake, deadline: Time) {
@@ -342,6 +352,7 @@ impl Protocol {
         self.backoff = Duration::ZERO;
         self.denials = 0;
         self.incoming = false;
+        self.tried = 0;
         self.reader.allow_messages(self.config.max_message);
         self.state = State::Open(Exchange::new(self.policy.lossy, now));
     }

@@ -42,6 +42,7 @@ impl Protocol {
     pub(super) fn fault(&mut self, fault: Fault, now: Time, events: &mut Vec<Event>) {
         let was_open = self.is_open();
         let during = self.state_name();
+        let tries_other = self.is_nobody_there(fault) && self.has_other_target();
         self.reader.reset();
         self.writer.clear();
         self.session.requeue();
@@ -53,16 +54,36 @@ impl Protocol {
         } else if self.gives_up(fault) || (was_open && self.ends_with_its_link()) {
             self.close();
             events.push(Event::Closed { reset: true });
+        } else if tries_other {
+            self.tried += 1;
+            self.dial(now, events);
         } else if self.rests(fault) {
+            self.tried = 0;
             self.state = State::Standby;
         } else if was_open {
             self.backoff = Duration::ZERO;
             self.count_attempt();
             self.dial(now, events);
         } else {
+            self.tried = 0;
             self.count_attempt();
             let pause = self.next_pause();
             self.state = State::Backoff(now + pause);
+        }
+    }
+
+    /// Does the fault only tell that the peer is not to be had at the address that
+    /// was dialled?
+    fn is_nobody_there(&self, fault: Fault) -> bool {
+        match &self.state {
+            State::Dialling(_) => matches!(fault, Fault::Link(_) | Fault::ReadyTimeout),
+            State::Handshake(attempt) if attempt.handshake.expects_banner() => {
+                matches!(
+                    fault,
+                    Fault::Link(_) | Fault::SpeaksV1 | Fault::NotMsgr(..) | Fault::BannerLength(_)
+                )
+            }
+            _ => false,
         }
     }
 
