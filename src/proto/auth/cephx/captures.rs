@@ -11,12 +11,16 @@ use super::authenticate::Authenticate;
 use super::authorizer::{Authorize, Authorizer, Challenge, Shown};
 use super::error::CephxError;
 use super::key::CryptoKey;
-use super::login::Login;
+use super::login::{LoggedIn, Login};
+use super::messages::{Hello, MAuth, MAuthReply, MSG_AUTH, MSG_AUTH_REPLY};
 use super::op::Op;
+use super::rotating::RotatingSecrets;
 use super::seal::Usage;
-use super::ticket::{AUTH_SERVICE, ServiceTicketInfo, Ticket};
+use super::service_tickets;
+use super::ticket::{AUTH_SERVICE, ServiceTicketInfo, Ticket, secret};
 use super::ticket_reply::TicketReply;
-use super::vectors::{dry, key, script};
+use super::ticket_server::Grant;
+use super::vectors::{bytes, dry, key, script};
 use super::verifier::{Verdict, Verifier};
 
 /// When the captures were made.
@@ -178,8 +182,32 @@ fn a_login_says_what_was_captured_and_finds_the_same_keys() {
     }
 }
 
+/// What a monitor granted, read and written again.
+fn granted_again(done: &[u8], owner: &CryptoKey, old: Option<&CryptoKey>) -> Vec<u8> {
+    let mut from = Op::AuthSessionKey.answered(done).unwrap();
+    let auth = TicketReply::open(&mut from, owner, old).unwrap();
+    let session_key = auth.0[0].ticket.session_key.clone();
+    let wrapped = from.blob().unwrap();
+    let secret = (!wrapped.is_empty()).then(|| {
+        let sealed = Reader::new(wrapped).blob().unwrap();
+        let opened = session_key.open(Usage::ConnectionSecret, sealed).unwrap();
+        secret(&mut Reader::new(opened.expose())).unwrap()
+    });
+    let extra = match from.blob().unwrap() {
+        [] => TicketReply::default(),
+        extra => TicketReply::open(&mut Reader::new(extra), &session_key, None).unwrap(),
+    };
+    let grant = Grant {
+        auth,
+        session_key,
+        secret,
+        extra: Some(extra),
+    };
+    grant.seal(owner, old, &dry()).unwrap()
+}
+
 #[test]
-fn the_tickets_of_the_captures_are_written_to_the_same_bytes() {
+fn a_monitor_writes_the_tickets_of_the_captures_to_the_same_bytes() {
     for name in TO_MONITOR {
         let exchange = exchange(name);
         let Some((_, done)) = &exchange.done else {
@@ -187,18 +215,7 @@ fn the_tickets_of_the_captures_are_written_to_the_same_bytes() {
         };
         let owner = exchange.key("principal").unwrap();
         let old = exchange.key("old_auth_session_key");
-        let mut from = Op::AuthSessionKey.answered(done).unwrap();
-        let before = from.rest();
-        let reply = TicketReply::open(&mut from, &owner, old.as_ref()).unwrap();
-        let sealed = reply.seal(&owner, old.as_ref(), &dry()).unwrap();
-        assert_eq!(sealed, before[..before.len() - from.rest().len()], "{name}");
-        assert!(from.blob().is_ok());
-        let extra = from.blob().unwrap();
-        if !extra.is_empty() {
-            let owner = exchange.key("session_key").unwrap();
-            let reply = TicketReply::open(&mut Reader::new(extra), &owner, None).unwrap();
-            assert_eq!(reply.seal(&owner, None, &dry()).unwrap(), extra, "{name}");
-        }
+        assert_eq!(granted_again(done, &owner, old.as_ref()), *done, "{name}");
     }
 }
 
@@ -294,4 +311,103 @@ fn a_service_says_what_was_captured_and_finds_the_same_dialler() {
         assert_eq!(verified.name, info.ticket.name);
         assert_eq!(verified.caps, info.ticket.caps);
     }
+}
+
+/// The fronts of authentication messages of a msgr1 conversation, in order.
+fn fronts(name: &str) -> Vec<(u16, Vec<u8>)> {
+    const TAG_MSG: u8 = 7;
+    const HEADER: usize = 54;
+    let messages = conversation(name).into_iter().map(|(_, unit)| unit);
+    messages
+        .filter(|unit| unit[0] == TAG_MSG && unit.len() > HEADER)
+        .map(|unit| {
+            let kind = u16::from_le_bytes(unit[17..19].try_into().unwrap());
+            let len = u32::from_le_bytes(unit[23..27].try_into().unwrap()) as usize;
+            (kind, unit[HEADER..HEADER + len].to_vec())
+        })
+        .filter(|(kind, _)| [MSG_AUTH, MSG_AUTH_REPLY].contains(kind))
+        .collect()
+}
+
+/// What was asked and what was answered, with what else the messages carry
+/// checked.
+fn rounds(name: &str) -> Vec<(MAuth, MAuthReply)> {
+    let fronts = fronts(name);
+    let rounds = fronts.chunks_exact(2).map(|round| {
+        let [(MSG_AUTH, asked), (MSG_AUTH_REPLY, answered)] = round else {
+            panic!("{name}: {round:?}");
+        };
+        let (ask, answer): (MAuth, MAuthReply) = (same(asked), same(answered));
+        assert_eq!((answer.result, answer.protocol), (0, 2));
+        (ask, answer)
+    });
+    rounds.collect()
+}
+
+/// A field that fills the bytes and is written to the same.
+fn same<F: Field>(encoded: &[u8]) -> F {
+    let mut from = Reader::new(encoded);
+    let field: F = from.field().unwrap();
+    assert!(from.rest().is_empty());
+    assert_eq!(bytes(&field), encoded);
+    field
+}
+
+#[test]
+fn all_that_is_asked_of_a_monitor_by_messages_is_reproduced_in_both_roles() {
+    for (name, count) in [("10e-v1-cephx-mon-dump", 3), ("12a-v1-osd-to-mon-cephx", 4)] {
+        let rounds = rounds(name);
+        assert_eq!(rounds.len(), count, "{name}");
+        let principal = headers(name, "principal").pop().unwrap();
+        let own = key(&principal[1]);
+
+        let hello: Hello = same(&rounds[0].0.payload);
+        assert_eq!((hello.methods, hello.global_id), (vec![2], 0));
+        assert_eq!(hello.name.to_string(), principal[0]);
+
+        let (ask, answer) = &rounds[1];
+        let shown: Authenticate = Reader::new(&ask.payload[2..]).field().unwrap();
+        let mut login = Login::new(hello.name, own.clone(), None, shown.other_keys);
+        let draws = script(&[&shown.client_challenge.to_le_bytes()]);
+        let said = login.respond(&rounds[0].1.payload, &draws).unwrap();
+        assert_eq!(said, ask.payload, "{name}");
+        let logged_in = login
+            .finish(answer.global_id, &answer.payload, NOW)
+            .unwrap();
+        assert!(logged_in.connection_secret.is_none());
+        assert_eq!(granted_again(&answer.payload, &own, None), answer.payload);
+
+        more_tickets(&rounds[2], &logged_in);
+        if let Some((ask, answer)) = rounds.get(3) {
+            assert_eq!(RotatingSecrets::request(), ask.payload);
+            let secrets = RotatingSecrets::answered(&answer.payload, &own).unwrap();
+            let ids: Vec<u64> = secrets.secrets.keys().copied().collect();
+            assert_eq!((ids, secrets.highest), (vec![1, 2, 3], 3));
+            assert_eq!(secrets.current().unwrap().0, 2);
+            assert_eq!(secrets.answer(&own, &dry()).unwrap(), answer.payload);
+        }
+    }
+}
+
+fn more_tickets((ask, answer): &(MAuth, MAuthReply), logged_in: &LoggedIn) {
+    let auth = &logged_in.tickets.by_service[&AUTH_SERVICE];
+    let mut from = Reader::new(&ask.payload);
+    assert_eq!(from.field(), Ok(Op::PrincipalSessionKey));
+    let _: Shown = from.field().unwrap();
+    let opened = auth
+        .session_key
+        .open(Usage::Authorize, from.blob().unwrap());
+    let Authorize { nonce, .. } = Reader::new(opened.unwrap().expose()).field().unwrap();
+    let draws = script(&[&nonce.to_le_bytes()]);
+    let global_id = logged_in.tickets.global_id;
+    let said = service_tickets::request(auth, global_id, 21, &draws).unwrap();
+    assert_eq!(said, ask.payload);
+    let got = service_tickets::answered(&answer.payload, &auth.session_key, NOW).unwrap();
+    let services: Vec<u8> = got.keys().map(|service| service.0).collect();
+    assert_eq!(services, [1, 4, 16]);
+    let mut again = Op::PrincipalSessionKey.answer();
+    let mut from = Op::PrincipalSessionKey.answered(&answer.payload).unwrap();
+    let reply = TicketReply::open(&mut from, &auth.session_key, None).unwrap();
+    again.extend(reply.seal(&auth.session_key, None, &dry()).unwrap());
+    assert_eq!(again, answer.payload);
 }

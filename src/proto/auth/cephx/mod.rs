@@ -24,10 +24,16 @@ pub mod key;
 pub mod keyring;
 mod krb5;
 pub mod login;
+pub mod messages;
 pub mod op;
+pub mod rotating;
 pub mod seal;
+pub mod service_tickets;
 pub mod ticket;
 pub mod ticket_reply;
+pub mod ticket_server;
+#[cfg(test)]
+mod ticket_server_tests;
 #[cfg(test)]
 mod vectors;
 pub mod verifier;

@@ -1,6 +1,5 @@
 //! What a service believes and what it does not.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::proto::codec::Reader;
@@ -10,23 +9,11 @@ use super::authorizer::Authorizer;
 use super::error::CephxError;
 use super::key::CryptoKey;
 use super::ticket::{AuthCaps, AuthTicket, PERMANENT, Ticket, TicketBlob};
-use super::vectors::{key, sec};
+use super::vectors::{counting, key, sec};
 use super::verifier::{CLOCK_SKEW, Verdict, Verified, Verifier};
 
 const NOW: WallTime = sec(1_700_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Bytes that never come again, without being random.
-fn counting() -> Entropy {
-    let count = AtomicU64::new(1);
-    Entropy::new(move |wanted| {
-        for chunk in wanted.chunks_mut(8) {
-            let count = count.fetch_add(1, Ordering::Relaxed);
-            chunk.copy_from_slice(&count.to_le_bytes()[..chunk.len()]);
-        }
-        Ok(())
-    })
-}
 
 /// The permanent key of a service, of either type.
 fn service_keys() -> [CryptoKey; 2] {
