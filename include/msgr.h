@@ -591,6 +591,17 @@ int msgr_set_policy_throttlers(msgr_messenger *messenger,
 #define MSGR_CON_MODE_SECURE 2
 
 /**
+ * For msgr_auth_request: a number, and with cephx the first tickets. Needed on
+ * connections of the first protocol; on the others it renews the ticket that the
+ * others hang on.
+ */
+#define MSGR_AUTH_LOGIN 1
+/** For msgr_auth_request: tickets for all kinds of services. */
+#define MSGR_AUTH_TICKETS 2
+/** For msgr_auth_request, by a daemon: the keys that open its clients' tickets. */
+#define MSGR_AUTH_ROTATING_KEYS 3
+
+/**
  * Where the answer to one question of an authentication goes: to be given by
  * exactly one of the msgr_auth_reply_* functions, at once or later, by any
  * thread. The connection waits for it, for as long as it may take to be open.
@@ -770,6 +781,61 @@ int msgr_auth_reply_done(struct msgr_auth_reply *reply,
  * Takes `reply`, whatever it returns: 0, or -EINVAL. Any thread.
  */
 int msgr_auth_reply_fail(struct msgr_auth_reply *reply, int error);
+
+/**
+ * Adds the text of a keyring file to the keys of a messenger, in place of what it
+ * has of the same entities. Keys may also come from the options `keyring`,
+ * `keyfile` and `key`. The key of "osd." is that of all OSDs together: who has it
+ * needs no monitor to get to one.
+ *
+ * Returns 0; -EINVAL for a text that is none of a keyring; -EBUSY after bind or
+ * start. Nothing of the text is kept but the keys. Any thread. Ceph: `KeyRing`.
+ */
+int msgr_add_keyring(msgr_messenger *messenger, const char *text);
+
+/**
+ * Makes a message that asks the monitor at the other end for MSGR_AUTH_*: send it
+ * there, on this connection. The reply, a message of type 18, goes to
+ * `msgr_auth_handle_reply`.
+ *
+ * `*out` gets a reference that belongs to the caller, NULL on failure. Returns 0;
+ * -EINVAL; -EACCES without the key or the ticket that it takes. Any thread, also
+ * in callbacks. Ceph: `MonClient`, `MAuth`.
+ */
+int msgr_auth_request(msgr_conn *monitor, int want, msgr_msg **out);
+
+/**
+ * Takes a monitor's reply to such a message. What it brings is kept for all
+ * connections of the messenger.
+ *
+ * `*next` gets a message to be sent to the monitor in turn, whose reference
+ * belongs to the caller, or NULL. Returns 1 with a next message, 0 without: it is
+ * done; -EINVAL for another message; -EACCES if the monitor has declined, or has
+ * not proved that it knows our key. Any thread, also in callbacks. Ceph:
+ * `MAuthReply`.
+ */
+int msgr_auth_handle_reply(msgr_conn *monitor, const msgr_msg *reply, msgr_msg **next);
+
+/**
+ * For a messenger that is a monitor: makes the reply to a client's message of
+ * type 17, which authenticates it or gives it tickets. Whom it has proved to be
+ * is what `msgr_conn_auth_name` says from then on.
+ *
+ * `*reply` gets a message to be sent to the client, whose reference belongs to
+ * the caller, NULL on failure. A client that is denied gets a reply, too. Returns
+ * 0 or -EINVAL. Any thread, also in callbacks.
+ */
+int msgr_auth_serve(msgr_conn *client, const msgr_msg *request, msgr_msg **reply);
+
+/**
+ * Seconds until the ticket for services of that type (MSGR_ENTITY_*; 32 for the
+ * ticket that the others hang on) should be renewed by `msgr_auth_request`: 0 for
+ * now.
+ *
+ * Returns -ENOENT if there is no ticket that is good; -EINVAL. Any thread, also
+ * in callbacks. Ceph: `CephXTicketHandler::need_key`.
+ */
+int msgr_auth_ticket_left(msgr_messenger *messenger, int service);
 
 /**
  * Writes whom the peer has proved, or by method none claimed, to be: the name of

@@ -59,8 +59,8 @@ pub use messenger::{
     Messenger, Result,
 };
 pub use proto::{
-    Agreed, Answer as AuthAnswer, AuthFault, ConMode, Fault, Identity, LinkDown, METHOD_CEPHX,
-    METHOD_NONE, Question as AuthQuestion, SessionKey,
+    Agreed, Answer as AuthAnswer, AuthFault, AuthWant, ConMode, Fault, Identity, LinkDown,
+    METHOD_CEPHX, METHOD_NONE, Question as AuthQuestion, SessionKey,
 };
 pub use types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,

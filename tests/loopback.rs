@@ -9,6 +9,8 @@
 mod addresses;
 #[path = "loopback/cephx.rs"]
 mod cephx;
+#[path = "loopback/cluster.rs"]
+mod cluster;
 #[path = "loopback/endings.rs"]
 mod endings;
 #[path = "loopback/incarnations.rs"]

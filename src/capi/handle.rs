@@ -177,6 +177,18 @@ pub(super) unsafe fn give<H: Handle>(
     out: *mut *mut H,
     make: impl FnOnce() -> Result<Arc<H::Target>, Refusal>,
 ) -> Result<c_int, Refusal> {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { give_any(out, || make().map(Some)) }.map(|_| 0)
+}
+
+/// The same if there is something to give: 1 then, and 0 if there is not.
+///
+/// # Safety
+/// `out` is an out-parameter by the conventions.
+pub(super) unsafe fn give_any<H: Handle>(
+    out: *mut *mut H,
+    make: impl FnOnce() -> Result<Option<Arc<H::Target>>, Refusal>,
+) -> Result<c_int, Refusal> {
     // SAFETY: an out-parameter is NULL or writable; it may be uninitialised
     // and is not read.
     let put = |handle: *mut H| unsafe { out.write(handle) };
@@ -187,8 +199,10 @@ pub(super) unsafe fn give<H: Handle>(
         ));
     }
     put(std::ptr::null_mut());
-    put(into_raw::<H>(make()?));
-    Ok(0)
+    let made = make()?;
+    let given = c_int::from(made.is_some());
+    made.map(into_raw::<H>).into_iter().for_each(put);
+    Ok(given)
 }
 
 /// Reads a text argument.

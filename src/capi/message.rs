@@ -76,7 +76,8 @@ impl MessageCell {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Box<Message>> {
+    /// Never to be held while C code runs.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Box<Message>> {
         self.message.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

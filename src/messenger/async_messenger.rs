@@ -26,8 +26,8 @@ use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
 use crate::proto::{
-    Answer, AuthConfig, GlobalSeq, Initiator, KeyStore, METHOD_CEPHX, METHOD_NONE, ProtocolConfig,
-    Question,
+    Answer, AuthConfig, CryptoKey, GlobalSeq, Initiator, KeyStore, Keyring, METHOD_CEPHX,
+    METHOD_NONE, ProtocolConfig, Question,
 };
 use crate::types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Entropy, Message, Policy, PolicySet,
@@ -142,6 +142,20 @@ impl AsyncMessenger {
         set.map_err(|_| Error::new(libc::EALREADY, "there is an authentication already"))
     }
 
+    /// Adds keys, as long as methods have not been chosen by what keys there are.
+    pub(crate) fn add_keyring(&self, text: &str) -> Result<()> {
+        let keyring = Keyring::parse(text).map_err(|why| Error::invalid(why.to_string()))?;
+        let _policies = lock(&self.policies);
+        if self.config.get().is_some() {
+            return Err(Error::new(
+                libc::EBUSY,
+                "keys are set before bind and start",
+            ));
+        }
+        self.keys.add(&keyring);
+        Ok(())
+    }
+
     /// Asks the host what to say to the peer of that connection.
     pub(crate) fn ask_host(&self, con: &ConnectionRef, question: Question, reply: AuthReply) {
         let Some(handler) = self.auth_handler.get() else {
@@ -216,7 +230,7 @@ impl AsyncMessenger {
     /// does not know from where, but it knows the microseconds since 1970, which
     /// are more than anybody attempts, however soon it comes back.
     fn first_global_seq(&self) -> Arc<GlobalSeq> {
-        let now = self.stack.least_loaded().wall();
+        let now = self.wall();
         let micros = u64::from(now.sec) * 1_000_000 + u64::from(now.nsec) / 1_000;
         Arc::new(GlobalSeq::above(micros))
     }

@@ -81,6 +81,8 @@ const OPTIONS: &[OptionRow] = &[
     OptionRow("auth_cluster_required", Methods, Messenger, ""),
     OptionRow("auth_service_required", Methods, Messenger, ""),
     OptionRow("auth_client_required", Methods, Messenger, ""),
+    OptionRow("auth_mon_ticket_ttl", Seconds, Messenger, "259200"),
+    OptionRow("auth_service_ticket_ttl", Seconds, Messenger, "3600"),
     OptionRow("keyring", Text, Messenger, ""),
     OptionRow("keyfile", Text, Messenger, ""),
     OptionRow("key", Key, Messenger, ""),

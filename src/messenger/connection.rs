@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 use super::external::External;
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
-use crate::proto::{Fault, Identity, Outgoing, Peer};
+use crate::proto::{Fault, Identity, MonAuth, Outgoing, Peer};
 use crate::types::{EntityAddrVec, EntityName, EntityType, Hold, Message, WallTime};
 
 /// A shared connection (Ceph's `ConnectionRef`); two are the same connection if
@@ -70,6 +70,7 @@ struct PeerFacts {
     addrs: EntityAddrVec,
     features: u64,
     identity: Option<Identity>,
+    mon_auth: MonAuth,
     last_fault: Option<Fault>,
     last_keepalive_ack: WallTime,
 }
@@ -306,6 +307,15 @@ impl Connection {
     /// Why its last link, or the last attempt at one, came to its end.
     pub fn last_fault(&self) -> Option<Fault> {
         self.facts().last_fault
+    }
+
+    pub(crate) fn note_identity(&self, identity: Identity) {
+        self.facts().identity = Some(identity);
+    }
+
+    /// What authentication by messages remembers of it.
+    pub(crate) fn mon_auth<R>(&self, act: impl FnOnce(&mut MonAuth) -> R) -> R {
+        act(&mut self.facts().mon_auth)
     }
 
     /// Marks it open with what the handshake told of the peer; false if it was

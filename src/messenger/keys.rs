@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::conf::Conf;
 use super::error::{Error, Result};
-use crate::proto::{CryptoKey, KeyStore, Keyring, KeyringEntry, PERMANENT, Ticket, Tickets};
-use crate::types::{AuthName, EntityType, Entropy};
+use crate::proto::{
+    CryptoKey, KeyStore, KeyType, Keyring, KeyringEntry, PERMANENT, RotatingSecrets, Ticket,
+    Tickets,
+};
+use crate::types::{AuthName, EntityType, Entropy, WallTime};
 
 /// The first number that a monitor gives to a client (Ceph's).
 const FIRST_GLOBAL_ID: u64 = 4096;
@@ -21,10 +25,13 @@ const FIRST_GLOBAL_ID: u64 = 4096;
 pub(crate) struct Keys {
     keyring: Mutex<Keyring>,
     tickets: Mutex<Tickets>,
-    /// Of our own service, from the monitors: keys by their numbers.
-    rotating: Mutex<BTreeMap<u64, CryptoKey>>,
-    /// Seals the tickets that clients show to a monitor again.
-    issuing: Option<CryptoKey>,
+    /// Of our own service, from the monitors.
+    rotating: Mutex<RotatingSecrets>,
+    /// Of every service, if this is a monitor itself.
+    issuing: Mutex<BTreeMap<EntityType, RotatingSecrets>>,
+    auth_validity: Duration,
+    service_validity: Duration,
+    entropy: Entropy,
     /// The last number given to a client.
     given: AtomicU64,
 }
@@ -47,8 +54,10 @@ impl Keys {
             keyring: Mutex::new(keyring),
             tickets: Mutex::default(),
             rotating: Mutex::default(),
-            // Only a monitor needs it, and it says so when it has none.
-            issuing: CryptoKey::generate(crate::proto::KeyType::Aes, entropy).ok(),
+            issuing: Mutex::default(),
+            auth_validity: conf.seconds("auth_mon_ticket_ttl"),
+            service_validity: conf.seconds("auth_service_ticket_ttl"),
+            entropy: entropy.clone(),
             given: AtomicU64::new(FIRST_GLOBAL_ID),
         })
     }
@@ -58,19 +67,17 @@ impl Keys {
         lock(&self.keyring).iter().next().is_none()
     }
 
-    /// Adds a key, or replaces one.
-    pub(crate) fn add(&self, name: AuthName, entry: KeyringEntry) {
-        lock(&self.keyring).insert(name, entry);
+    /// Adds keys, or replaces them.
+    pub(crate) fn add(&self, keys: &Keyring) {
+        let mut keyring = lock(&self.keyring);
+        for (name, entry) in keys.iter() {
+            keyring.insert(name.clone(), entry.clone());
+        }
     }
 
     /// All tickets there are.
     pub(crate) fn tickets(&self) -> Tickets {
         lock(&self.tickets).clone()
-    }
-
-    /// The keys of our own service, as the monitors have them now.
-    pub(crate) fn set_rotating(&self, keys: BTreeMap<u64, CryptoKey>) {
-        *lock(&self.rotating) = keys;
     }
 }
 
@@ -79,27 +86,35 @@ impl KeyStore for Keys {
         lock(&self.keyring).get(name).map(|entry| entry.key.clone())
     }
 
-    fn caps(&self, name: &AuthName, service: EntityType) -> Option<String> {
-        let keyring = lock(&self.keyring);
-        let caps = &keyring.get(name)?.caps;
-        caps.get(&service.to_string()).cloned()
+    fn entity(&self, name: &AuthName) -> Option<KeyringEntry> {
+        lock(&self.keyring).get(name).cloned()
     }
 
     fn service_secret(&self, service: EntityType, secret_id: u64) -> Option<CryptoKey> {
-        if secret_id != PERMANENT && service != EntityType::AUTH {
-            return lock(&self.rotating).get(&secret_id).cloned();
-        }
-        match service {
-            EntityType::AUTH => self.issuing.clone(),
-            service => self.secret(&AuthName::of_all(service)),
+        match secret_id {
+            PERMANENT => self.secret(&AuthName::of_all(service)),
+            id => lock(&self.rotating).get(id).cloned(),
         }
     }
 
-    fn issuing_secret(&self, service: EntityType) -> Option<(u64, CryptoKey)> {
-        match service {
-            EntityType::AUTH => Some((1, self.issuing.clone()?)),
-            service => Some((PERMANENT, self.secret(&AuthName::of_all(service))?)),
-        }
+    fn issuing(&self, service: EntityType, now: WallTime) -> Option<RotatingSecrets> {
+        let life = match service {
+            EntityType::AUTH => self.auth_validity,
+            _ => self.service_validity,
+        };
+        let mut issuing = lock(&self.issuing);
+        let secrets = issuing.entry(service).or_default();
+        // Without randomness there are no new keys, and those there are run out.
+        let _ = secrets.rotate(KeyType::Aes, life, now, &self.entropy);
+        Some(secrets.clone()).filter(|secrets| secrets.current().is_some())
+    }
+
+    fn validity(&self) -> (Duration, Duration) {
+        (self.auth_validity, self.service_validity)
+    }
+
+    fn set_rotating(&self, secrets: RotatingSecrets) {
+        *lock(&self.rotating) = secrets;
     }
 
     fn ticket(&self, service: EntityType) -> Option<Ticket> {

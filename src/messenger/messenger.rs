@@ -1,6 +1,7 @@
 //! The application's messenger.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::async_messenger::AsyncMessenger;
 use super::auth::AuthHandler;
@@ -104,6 +105,23 @@ impl Messenger {
     /// `EBUSY` after bind or start, `EALREADY` the second time.
     pub fn set_auth_handler(&self, handler: Arc<dyn AuthHandler>) -> Result<()> {
         self.inner.set_auth_handler(handler)
+    }
+
+    /// Adds what a keyring file says, in place of what is known of the same
+    /// entities: keys, and, for a monitor's clients, what they may do. `osd.` is
+    /// all OSDs together: who has that key makes tickets for them himself.
+    ///
+    /// # Errors
+    /// `EINVAL` for a text that is none of a keyring; `EBUSY` after bind or start.
+    pub fn add_keyring(&self, text: &str) -> Result<()> {
+        self.inner.add_keyring(text)
+    }
+
+    /// How long until the ticket for such a service should be renewed, by
+    /// [`Connection::auth_request`](crate::Connection::auth_request); none if there
+    /// is no good one.
+    pub fn ticket_left(&self, service: EntityType) -> Option<Duration> {
+        self.inner.ticket_left(service)
     }
 
     /// Listens at all of `addrs`. Port 0 looks for a free one from

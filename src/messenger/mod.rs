@@ -30,6 +30,7 @@ mod link;
     reason = "the layer and its central noun are both the messenger"
 )]
 mod messenger;
+mod mon_auth;
 mod options;
 mod prioritized_queue;
 mod processor;

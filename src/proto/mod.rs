@@ -35,10 +35,12 @@ mod session;
 #[cfg(test)]
 mod vectors;
 
+pub use auth::cephx::messages::{MSG_AUTH, MSG_AUTH_REPLY};
+pub use auth::cephx::rotating::RotatingSecrets;
 pub use auth::cephx::{CryptoKey, Entry as KeyringEntry, KeyType, Keyring, Ticket, Tickets};
 pub use auth::{
-    Agreed, Answer, AuthConfig, AuthFault, ConMode, Identity, KeyStore, METHOD_CEPHX, METHOD_NONE,
-    PERMANENT, Question, SessionKey,
+    Agreed, Answer, AuthConfig, AuthContext, AuthFault, AuthWant, ConMode, Identity, KeyStore,
+    METHOD_CEPHX, METHOD_NONE, MonAuth, PERMANENT, Progress, Question, SessionKey,
 };
 pub use compression::{Algorithm, CompressionSettings, LinkCompression};
 pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig};

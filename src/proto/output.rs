@@ -2,7 +2,7 @@
 
 use crate::types::{EntityAddr, EntityAddrVec, EntityName, Hold, Message, Time, WallTime};
 
-use super::auth::{AuthFault, Identity, Question};
+use super::auth::{AuthFault, Identity, MonAuth, Question};
 use super::fault::Fault;
 
 /// Both clocks at one moment.
@@ -83,6 +83,8 @@ pub enum Event {
     /// The host's own authentication is asked: see
     /// [`Protocol::handle_auth`](super::Protocol::handle_auth).
     Auth(Question),
+    /// Authentication with a monitor may go on by messages, from here.
+    MonAuth(MonAuth),
     /// A dialler was not believed, and may try again.
     Denied(AuthFault),
     /// A dialler asks for a session: see [`Protocol::asked`](super::Protocol::asked).

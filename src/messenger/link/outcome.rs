@@ -77,6 +77,7 @@ impl Link {
                 let reply = AuthReply::new(&self.con, self.questions);
                 messenger.ask_host(&self.con, question, reply);
             }
+            Event::MonAuth(so_far) => self.con.mon_auth(|mon_auth| *mon_auth = so_far),
             Event::Denied(why) => {
                 log::warn!("{} is denied: {why}", self.con);
             }

@@ -8,6 +8,7 @@ use super::cephx::login::Login;
 use super::cephx::ticket::{AuthCaps, AuthTicket};
 use super::host::{Answer, Question};
 use super::key_store::PERMANENT;
+use super::mon_auth::MonAuth;
 use super::{Agreed, AuthContext, AuthFault, ConMode, METHOD_CEPHX, METHOD_NONE, SessionKey, none};
 use crate::types::{AuthName, EntityType, WallTime};
 
@@ -54,7 +55,7 @@ enum Part {
 }
 
 /// The services that a monitor is asked tickets for: all there are.
-const SERVICES: u32 = 0x37;
+pub(super) const SERVICES: u32 = 0x37;
 /// How long a ticket is good that we make ourselves: for one handshake.
 const SELF_MADE_VALIDITY: u32 = 3600;
 
@@ -184,6 +185,14 @@ impl Dialogue {
         }
     }
 
+    /// What may go on by messages, with a monitor.
+    pub fn into_mon_auth(self) -> Option<MonAuth> {
+        match self.part {
+            Part::Login(login) => Some(MonAuth::Client(login)),
+            _ => None,
+        }
+    }
+
     /// The modes offered.
     pub fn modes(&self) -> &[u32] {
         &self.modes
@@ -247,7 +256,7 @@ impl Dialogue {
 
 /// A monitor gets our name, and, as long as our ticket of its kind is good, the
 /// number that goes with it.
-fn login(context: AuthContext<'_>) -> Result<Login, AuthFault> {
+pub(super) fn login(context: AuthContext<'_>) -> Result<Login, AuthFault> {
     let keys = &context.auth.keys;
     let key = keys.secret(context.name).ok_or(AuthFault::NoKey)?;
     let ticket = keys.ticket(EntityType::AUTH);

@@ -2,8 +2,10 @@
 
 use super::cephx::CephxError;
 use super::cephx::ticket::AuthCaps;
+use super::cephx::ticket_server::{Realm, TicketServer};
 use super::cephx::verifier::{self, Verifier};
 use super::host::{Answer, Question};
+use super::mon_auth::MonAuth;
 use crate::proto::codec::Reader;
 
 use super::{Agreed, AuthContext, AuthFault, ConMode, METHOD_CEPHX, METHOD_NONE, SessionKey, none};
@@ -11,17 +13,6 @@ use super::{Agreed, AuthContext, AuthFault, ConMode, METHOD_CEPHX, METHOD_NONE, 
 // Linux errnos, as the wire has them wherever we run.
 const EACCES: i32 = 13;
 const EOPNOTSUPP: i32 = 95;
-
-#[derive(Default, Debug)]
-pub struct TicketServer;
-fn serve(
-    _: &mut TicketServer,
-    _: &[u8],
-    _: usize,
-    _: AuthContext<'_>,
-) -> Result<Verdict, CephxError> {
-    Err(CephxError::OutOfTurn)
-}
 
 /// What the acceptor makes of what it heard.
 #[derive(Debug)]
@@ -112,6 +103,14 @@ impl Examination {
         }
     }
 
+    /// What may go on by messages, if we are a monitor.
+    pub fn into_mon_auth(self) -> Option<MonAuth> {
+        match self.part {
+            Part::TicketServer(server) => Some(MonAuth::Server(server)),
+            _ => None,
+        }
+    }
+
     /// The method that has begun.
     pub const fn method(&self) -> u32 {
         self.method
@@ -153,7 +152,11 @@ fn verify(
     let secret = |service, id| keys.service_secret(service, id);
     let entropy = &context.auth.entropy;
     let judged = verifier.request(payload, secret_len, &secret, context.now, entropy)?;
-    Ok(match judged {
+    Ok(agreed(judged))
+}
+
+fn agreed(judged: verifier::Verdict) -> Verdict {
+    match judged {
         verifier::Verdict::More(challenge) => Verdict::More(challenge),
         verifier::Verdict::Done(peer) => {
             let agreed = Agreed {
@@ -165,11 +168,37 @@ fn verify(
             };
             Verdict::Agreed(Box::new(agreed), peer.payload)
         }
+    }
+}
+
+fn serve(
+    server: &mut TicketServer,
+    payload: &[u8],
+    secret_len: usize,
+    context: AuthContext<'_>,
+) -> Result<Verdict, CephxError> {
+    let fresh_id = context.auth.keys.next_global_id();
+    let (now, entropy) = (context.now, &context.auth.entropy);
+    let judged = with_realm(context, |realm| {
+        server.request(payload, fresh_id, secret_len, realm, now, entropy)
+    });
+    Ok(agreed(judged?))
+}
+
+/// Lets a ticket server look at the keys we have.
+pub(super) fn with_realm<R>(context: AuthContext<'_>, look: impl FnOnce(Realm<'_>) -> R) -> R {
+    let keys = &context.auth.keys;
+    let (auth_validity, service_validity) = keys.validity();
+    look(Realm {
+        entities: &|name| keys.entity(name),
+        secrets: &|service| keys.issuing(service, context.now),
+        auth_validity,
+        service_validity,
     })
 }
 
 /// In words: a ticket has them as one encoded string.
-fn caps_text(caps: &AuthCaps) -> Vec<u8> {
+pub(super) fn caps_text(caps: &AuthCaps) -> Vec<u8> {
     match caps.allow_all {
         true => b"allow *".to_vec(),
         false => Reader::new(&caps.caps).field().unwrap_or_default(),

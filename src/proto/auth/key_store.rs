@@ -1,10 +1,11 @@
 //! Where keys and tickets are kept.
 
 use std::fmt;
+use std::time::Duration;
 
-use super::cephx::CryptoKey;
-use super::cephx::ticket::{Ticket, Tickets};
-use crate::types::{AuthName, EntityType};
+use super::cephx::rotating::RotatingSecrets;
+use super::cephx::{CryptoKey, Entry, Ticket, Tickets};
+use crate::types::{AuthName, EntityType, WallTime};
 
 /// Keys and tickets that the connections of a messenger share (Ceph's `KeyStore`
 /// and `CephXTicketManager`).
@@ -12,16 +13,23 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     /// The key of that entity: our own, or, for a monitor, of whoever comes.
     fn secret(&self, name: &AuthName) -> Option<CryptoKey>;
 
-    /// What that entity may do at such a service, in the service's words; none if
-    /// it may do nothing there.
-    fn caps(&self, name: &AuthName, service: EntityType) -> Option<String>;
+    /// The same with what it may do.
+    fn entity(&self, name: &AuthName) -> Option<Entry>;
 
     /// The key that opens tickets for a service under that number;
     /// [`PERMANENT`] stands for the one that does not rotate.
     fn service_secret(&self, service: EntityType, secret_id: u64) -> Option<CryptoKey>;
 
-    /// The key to seal tickets for a service with, and its number.
-    fn issuing_secret(&self, service: EntityType) -> Option<(u64, CryptoKey)>;
+    /// For a monitor: the keys that tickets for a service are sealed with, as
+    /// they are to be now.
+    fn issuing(&self, service: EntityType, now: WallTime) -> Option<RotatingSecrets>;
+
+    /// How long the tickets of a monitor are good, those for itself and those for
+    /// others.
+    fn validity(&self) -> (Duration, Duration);
+
+    /// The keys that open tickets for our own service, from the monitors.
+    fn set_rotating(&self, secrets: RotatingSecrets);
 
     /// Our ticket for a service.
     fn ticket(&self, service: EntityType) -> Option<Ticket>;
@@ -53,7 +61,7 @@ impl KeyStore for NoKeys {
         None
     }
 
-    fn caps(&self, _: &AuthName, _: EntityType) -> Option<String> {
+    fn entity(&self, _: &AuthName) -> Option<Entry> {
         None
     }
 
@@ -61,9 +69,15 @@ impl KeyStore for NoKeys {
         None
     }
 
-    fn issuing_secret(&self, _: EntityType) -> Option<(u64, CryptoKey)> {
+    fn issuing(&self, _: EntityType, _: WallTime) -> Option<RotatingSecrets> {
         None
     }
+
+    fn validity(&self) -> (Duration, Duration) {
+        (Duration::ZERO, Duration::ZERO)
+    }
+
+    fn set_rotating(&self, _: RotatingSecrets) {}
 
     fn ticket(&self, _: EntityType) -> Option<Ticket> {
         None

@@ -11,6 +11,7 @@ mod dialogue;
 mod examination;
 mod host;
 mod key_store;
+mod mon_auth;
 mod none;
 mod signature;
 
@@ -19,6 +20,7 @@ pub use dialogue::{Dialogue, Said};
 pub use examination::{Examination, Verdict};
 pub use host::{Answer, Question};
 pub use key_store::{KeyStore, NoKeys, PERMANENT};
+pub use mon_auth::{AuthWant, MonAuth, Progress};
 pub use signature::{SIGNATURE_LEN, is_signature, signature};
 
 use std::fmt;

@@ -184,7 +184,11 @@ fn answer(
 ) -> Result<Step<Accepting>, Fault> {
     Ok(Step::Next(match verdict {
         Verdict::Agreed(agreed, payload) => {
-            return authenticated(peer_type, &examination, *agreed, payload, context);
+            let mode = examination.con_mode();
+            if let Some(so_far) = examination.into_mon_auth() {
+                context.events.push(Event::MonAuth(so_far));
+            }
+            return authenticated(peer_type, mode, *agreed, payload, context);
         }
         Verdict::More(payload) => {
             context.out.control(&AuthReplyMore { payload });
@@ -215,7 +219,7 @@ fn answer(
 /// and the modes allowed were chosen.
 fn authenticated(
     peer_type: EntityType,
-    examination: &Examination,
+    mode: ConMode,
     agreed: Agreed,
     payload: Vec<u8>,
     context: &mut Context<'_>,
@@ -225,7 +229,6 @@ fn authenticated(
             return Err(AuthFault::OtherType(peer_type, name.kind).into());
         }
     }
-    let mode = examination.con_mode();
     context.out.control(&AuthDone {
         global_id: agreed.global_id,
         con_mode: mode.code(),

@@ -242,6 +242,9 @@ fn say(
         }),
         (Said::More(payload), None) => context.out.control(&AuthRequestMore { payload }),
         (Said::Agreed(agreed), Some(mode)) => {
+            if let Some(so_far) = dialogue.into_mon_auth() {
+                context.events.push(Event::MonAuth(so_far));
+            }
             return authenticated(dialled, *agreed, mode, context);
         }
         (Said::Ask(question), mode) => {

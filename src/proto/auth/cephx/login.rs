@@ -13,7 +13,7 @@ use super::ticket_reply::TicketReply;
 
 /// A login: [`Login::request`], the monitor's challenge, [`Login::respond`], the
 /// monitor's answer, [`Login::finish`].
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Login {
     name: AuthName,
     key: CryptoKey,

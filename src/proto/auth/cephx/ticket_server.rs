@@ -38,13 +38,13 @@ pub struct Realm<'a> {
 
 /// A monitor's part on one connection: a challenge, a proof, and what the entity
 /// asks for later.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct TicketServer {
     client: Option<Client>,
 }
 
 /// Who is there.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Client {
     name: AuthName,
     global_id: u64,
@@ -118,6 +118,11 @@ impl TicketServer {
         let mut out = vec![1];
         server_challenge.encode(&mut out);
         Ok(out)
+    }
+
+    /// True once somebody has proved to be who it says.
+    pub fn is_proved(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.proved)
     }
 
     /// The number of whoever is there.
