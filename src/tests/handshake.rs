@@ -228,7 +228,7 @@ fn a_peer_without_a_msgr2_address_cannot_be_dialled() {
 }
 
 /// A control frame of msgr2.1.
-fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![tag, 1];
     bytes.extend((payload.len() as u32).to_le_bytes());
     bytes.extend([8, 0]);

@@ -3,6 +3,7 @@
 
 mod captured_sessions;
 mod captures;
+mod compression;
 mod exchange;
 mod faults;
 mod handshake;
