@@ -11,6 +11,8 @@ mod addresses;
 mod cephx;
 #[path = "loopback/cluster.rs"]
 mod cluster;
+#[path = "loopback/compression.rs"]
+mod compression;
 #[path = "loopback/endings.rs"]
 mod endings;
 #[path = "loopback/incarnations.rs"]

@@ -12,10 +12,14 @@ const ONE: &str = "AQBBt2tpAAAAABAAmcBfnfGkLkKWlJzTBqGKCg==";
 const OTHER: &str = "AQBBt2tpAAAAABAAn8BfnfGkLkKWlJzTBqGKCg==";
 
 /// A keyring file of the test's own.
-struct Keyring(PathBuf);
+pub struct Keyring(PathBuf);
 
 impl Keyring {
-    fn new(name: &str, text: &str) -> Self {
+    pub fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    pub fn new(name: &str, text: &str) -> Self {
         let path = std::env::temp_dir().join(format!("msgr-{}-{name}.keyring", std::process::id()));
         let mut file = std::fs::File::create(&path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
