@@ -195,6 +195,24 @@ pub struct Identity {
     pub mode: ConMode,
 }
 
+impl Identity {
+    /// The number to know a dialler of that type by, given the one that it claims:
+    /// what it has proved comes first.
+    pub fn number(&self, peer_type: EntityType, claimed: i64) -> Result<i64, AuthFault> {
+        let proved = match &self.name {
+            Some(name) if self.is_proved => name.entity_name().num,
+            _ => return Ok(claimed),
+        };
+        match peer_type {
+            EntityType::CLIENT => Ok(i64::try_from(self.global_id).unwrap_or(claimed)),
+            EntityType::OSD if proved >= 0 && proved != claimed => {
+                Err(AuthFault::OtherNumber(claimed, proved))
+            }
+            _ => Ok(claimed),
+        }
+    }
+}
+
 impl Agreed {
     /// Nothing but a number: nobody has proved anything.
     pub const fn unproved(global_id: u64, name: Option<AuthName>) -> Self {
@@ -266,6 +284,8 @@ pub enum AuthFault {
     Cephx(CephxError),
     /// The peer is of another type than it said first.
     OtherType(EntityType, EntityType),
+    /// The peer has another number than it says.
+    OtherNumber(i64, i64),
 }
 
 impl fmt::Display for AuthFault {
@@ -297,6 +317,12 @@ impl fmt::Display for AuthFault {
             Self::Malformed(why) => write!(f, "malformed authentication payload: {why}"),
             Self::NoKey => f.write_str("auth cephx without a key of our own: set keyring or key"),
             Self::Cephx(why) => write!(f, "auth cephx: {why}"),
+            Self::OtherNumber(said, is) => {
+                write!(
+                    f,
+                    "peer says it is number {said}, and has proved to be {is}"
+                )
+            }
             Self::OtherType(said, is) => write!(f, "peer said it is a {said}, and is a {is}"),
         }
     }
@@ -311,5 +337,30 @@ impl From<CephxError> for AuthFault {
 impl From<NoEntropy> for AuthFault {
     fn from(_: NoEntropy) -> Self {
         Self::NoEntropy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proved(name: &str) -> Identity {
+        Agreed {
+            is_proved: true,
+            ..Agreed::unproved(4711, name.parse().ok())
+        }
+        .identity(ConMode::Crc)
+    }
+
+    #[test]
+    fn a_number_that_is_proved_comes_before_the_one_that_is_claimed() {
+        let number = |name: &str, kind, claimed| proved(name).number(kind, claimed);
+        assert_eq!(number("client.alice", EntityType::CLIENT, 1), Ok(4711));
+        assert_eq!(number("osd.3", EntityType::OSD, 3), Ok(3));
+        let other = AuthFault::OtherNumber(4, 3);
+        assert_eq!(number("osd.3", EntityType::OSD, 4), Err(other));
+        assert_eq!(number("mon.", EntityType::MON, 1), Ok(1));
+        let claims = Agreed::unproved(0, "osd.3".parse().ok()).identity(ConMode::Crc);
+        assert_eq!(claims.number(EntityType::OSD, 9), Ok(9));
     }
 }

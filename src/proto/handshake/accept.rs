@@ -262,9 +262,10 @@ fn on_compression_request(
 
 fn on_client_ident(
     peer: Authenticated,
-    ident: ClientIdent,
+    mut ident: ClientIdent,
     context: &mut Context<'_>,
 ) -> Result<Step<Accepting>, Fault> {
+    ident.gid = peer.identity.number(peer.peer_type, ident.gid)?;
     if ident.addrs.front() == EntityAddr::default() {
         return Err(Fault::NoAddress);
     }
