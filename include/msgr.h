@@ -180,6 +180,12 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  *   nothing has come for so long.
  * * `ms_connection_keepalive_timeout` (10 seconds): the link counts as lost if
  *   nothing comes for so long after such a keepalive.
+ * * `ms_local_socket_dir` (none): a folder in which processes of one host meet
+ *   without its network. Who listens at 10.0.0.1:6800 listens also at the socket
+ *   10.0.0.1-6800.sock there, of mode 0600, and a peer on the same host that has
+ *   the same folder set dials that first. Addresses and all else stay as they
+ *   are. The folder must belong to the process's user or to root, and nobody
+ *   else may write to it.
  * * `ms_max_half_open` (4096, 0 for no limit): so many accepted connections may
  *   be without a session at a time. For one more the oldest is closed.
  * * `ms_max_half_open_per_source` (256): so many of them from one IPv4 address

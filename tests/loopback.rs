@@ -19,6 +19,8 @@ mod endings;
 mod incarnations;
 #[path = "loopback/injection.rs"]
 mod injection;
+#[path = "loopback/local.rs"]
+mod local;
 #[path = "loopback/strangers.rs"]
 mod strangers;
 mod support;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::driver::EventDriver;
+use super::local::LocalSockets;
 use super::registered::{Interest, Key, Registered, Watched};
 use super::socket::{ConnectedSocket, ServerSocket, SocketOptions};
 use super::timers::Timers;
@@ -55,6 +56,27 @@ impl EventCenter {
     /// Binds to `addr` and listens; see [`ServerSocket::listen`].
     pub fn listen(&self, addr: SocketAddr, options: &SocketOptions) -> io::Result<ServerSocket> {
         self.driver.listen(addr, options)
+    }
+
+    /// Connects to the process of this host that has bound `to` and listens among
+    /// `sockets` for it; `NotFound` if there is none.
+    pub fn connect_local(
+        &self,
+        to: SocketAddr,
+        sockets: &LocalSockets,
+    ) -> io::Result<ConnectedSocket> {
+        self.driver.connect_local(to, sockets)
+    }
+
+    /// Listens among `sockets` on behalf of `at`, which this process has bound. What
+    /// it accepts comes from that address, or from the loopback, and from port 0.
+    pub fn listen_local(
+        &self,
+        at: SocketAddr,
+        sockets: &LocalSockets,
+        options: &SocketOptions,
+    ) -> io::Result<ServerSocket> {
+        self.driver.listen_local(at, sockets, options)
     }
 
     /// Watches `source` under `key`; see [`Key`] for what the handler owes.

@@ -13,6 +13,7 @@ use polling::{Event, PollMode, Poller};
 use super::clock;
 #[cfg(target_os = "linux")]
 use super::epoll::{self as waiting, Bell};
+use super::local::LocalSockets;
 use super::os;
 #[cfg(not(target_os = "linux"))]
 use super::portable::{self as waiting, Bell};
@@ -163,6 +164,31 @@ impl EventDriver {
             Self::Kernel { .. } => ServerSocket::listen(addr, options),
             #[cfg(test)]
             Self::Simulated(poller) => poller.listen(addr, options).map(ServerSocket::Simulated),
+        }
+    }
+
+    pub(super) fn connect_local(
+        &self,
+        to: SocketAddr,
+        sockets: &LocalSockets,
+    ) -> io::Result<ConnectedSocket> {
+        match self {
+            Self::Kernel { .. } => sockets.connect(to),
+            #[cfg(test)]
+            Self::Simulated(_) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(super) fn listen_local(
+        &self,
+        at: SocketAddr,
+        sockets: &LocalSockets,
+        options: &SocketOptions,
+    ) -> io::Result<ServerSocket> {
+        match self {
+            Self::Kernel { .. } => sockets.listen(at, options.backlog),
+            #[cfg(test)]
+            Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

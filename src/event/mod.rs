@@ -27,6 +27,7 @@ mod driver;
 #[cfg(target_os = "linux")]
 mod epoll;
 mod inbox;
+mod local;
 mod origin;
 mod os;
 #[cfg(any(test, not(target_os = "linux")))]
@@ -42,6 +43,7 @@ mod timers;
 mod worker;
 
 pub use center::EventCenter;
+pub use local::LocalSockets;
 pub use origin::Origin;
 pub use registered::{Interest, Readiness, Registered};
 pub use socket::{ConnectedSocket, PortSharing, ServerSocket, SocketOptions};

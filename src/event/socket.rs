@@ -11,6 +11,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::local::{self, SocketFile};
 use super::origin::Origin;
 use super::registered::{Source, Watched};
 #[cfg(test)]
@@ -58,6 +59,15 @@ pub enum PortSharing {
 pub enum ServerSocket {
     /// The kernel's.
     Kernel(Socket),
+    /// The kernel's, in a folder, on behalf of an address.
+    Local {
+        /// Of the Unix domain.
+        socket: Socket,
+        /// The address.
+        at: SocketAddr,
+        /// Where it is found: kept for its end.
+        _file: SocketFile,
+    },
     /// A simulation's.
     #[cfg(test)]
     Simulated(sim::Endpoint),
@@ -89,7 +99,15 @@ impl ServerSocket {
     /// The receive buffer's size it has from the listener.
     pub fn accept(&self, options: &SocketOptions) -> io::Result<(ConnectedSocket, SocketAddr)> {
         match self {
-            Self::Kernel(listener) => accept(listener, options),
+            Self::Kernel(listener) => {
+                let (socket, from) = accept(listener)?;
+                socket.set_tcp_nodelay(options.nodelay)?;
+                Ok((ConnectedSocket::Kernel(socket), inet(&from)?))
+            }
+            Self::Local { socket, at, .. } => {
+                let (socket, _) = accept(socket)?;
+                Ok((ConnectedSocket::Kernel(socket), local::source(*at)))
+            }
             #[cfg(test)]
             Self::Simulated(listener) => {
                 let (socket, from) = listener.accept()?;
@@ -102,16 +120,22 @@ impl ServerSocket {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Kernel(socket) => inet(&socket.local_addr()?),
+            Self::Local { at, .. } => Ok(*at),
             #[cfg(test)]
             Self::Simulated(socket) => socket.local_addr(),
         }
+    }
+
+    /// Do only processes of this host come to it?
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local { .. })
     }
 }
 
 impl Drop for ServerSocket {
     fn drop(&mut self) {
         match self {
-            Self::Kernel(socket) => end(socket),
+            Self::Kernel(socket) | Self::Local { socket, .. } => end(socket),
             #[cfg(test)]
             Self::Simulated(_) => {}
         }
@@ -121,7 +145,7 @@ impl Drop for ServerSocket {
 impl Watched for ServerSocket {
     fn source(&self) -> Source<'_> {
         match self {
-            Self::Kernel(socket) => Source::Kernel(socket.as_fd()),
+            Self::Kernel(socket) | Self::Local { socket, .. } => Source::Kernel(socket.as_fd()),
             #[cfg(test)]
             Self::Simulated(socket) => Source::Simulated(socket),
         }
@@ -245,13 +269,12 @@ fn new_socket(addr: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
 }
 
 /// The next connection of the kernel's.
-fn accept(listener: &Socket, options: &SocketOptions) -> io::Result<(ConnectedSocket, SocketAddr)> {
+fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
     loop {
         match listener.accept() {
             Ok((socket, from)) => {
                 socket.set_nonblocking(true)?;
-                socket.set_tcp_nodelay(options.nodelay)?;
-                return Ok((ConnectedSocket::Kernel(socket), inet(&from)?));
+                return Ok((socket, from));
             }
             // A connection that was gone before it was accepted is no error
             // of the listener's, and there may be others behind it.

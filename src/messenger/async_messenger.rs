@@ -343,17 +343,6 @@ impl AsyncMessenger {
         self.seeds.next()
     }
 
-    /// The worker for a connection accepted on `here`, counted already.
-    pub(crate) fn worker_for_accepted<'a>(&'a self, here: &'a Worker<Shard>) -> &'a Worker<Shard> {
-        let worker = if self.has_local_listen_tables() {
-            here
-        } else {
-            self.stack.least_loaded()
-        };
-        worker.acquire();
-        worker
-    }
-
     /// Counts a socket that was just accepted from there. Another one may have to
     /// go for it.
     pub(crate) fn enter(&self, from: IpAddr) -> Entrant<Place> {

@@ -8,7 +8,7 @@ use super::async_messenger::AsyncMessenger;
 use super::error::{Error, Result};
 use super::processor::Processor;
 use super::shard::Shard;
-use crate::event::{PortSharing, SocketOptions, SubmitError, Worker};
+use crate::event::{EventCenter, PortSharing, ServerSocket, SocketOptions, SubmitError, Worker};
 use crate::types::{AddrType, EntityAddr, EntityAddrVec};
 
 /// Listening sockets of one messenger, not accepting yet, and their addresses.
@@ -175,7 +175,7 @@ impl Binding<'_> {
     }
 
     /// Listens at one address: on the first worker, or on each where every worker
-    /// has its own listen table.
+    /// has its own listen table. Who has the port has the local socket as well.
     fn listen(&mut self, at: SocketAddr) -> io::Result<SocketAddr> {
         let messenger = self.messenger;
         let workers = messenger.stack().workers();
@@ -188,47 +188,49 @@ impl Binding<'_> {
                 (true, 0) => PortSharing::First,
                 (true, _) => PortSharing::Further,
             };
-            match self.listen_in(worker, got, sharing) {
-                Ok((local, key)) => {
-                    self.processors.push((worker.clone(), key));
-                    got = local;
-                }
-                Err(error) => {
-                    release(&std::mem::take(&mut self.processors));
-                    return Err(error);
-                }
-            }
+            let options = SocketOptions {
+                sharing,
+                ..messenger.socket_options().clone()
+            };
+            got = self.listen_in(worker, move |center| center.listen(got, &options))?;
+        }
+        if let Some(sockets) = messenger.options().local_sockets.clone() {
+            let options = messenger.socket_options().clone();
+            self.listen_in(&workers[0], move |center| {
+                center.listen_local(got, &sockets, &options)
+            })?;
         }
         Ok(got)
     }
 
-    /// Creates the socket inside the worker's loop and waits for it.
+    /// Creates a socket inside the worker's loop and waits for it. If that fails those
+    /// created before it for the same address go as well.
     fn listen_in(
-        &self,
+        &mut self,
         worker: &Worker<Shard>,
-        at: SocketAddr,
-        sharing: PortSharing,
-    ) -> io::Result<(SocketAddr, u64)> {
+        listen: impl FnOnce(&mut EventCenter) -> io::Result<ServerSocket> + Send + 'static,
+    ) -> io::Result<SocketAddr> {
         let (messenger, kind) = (Arc::clone(self.messenger), self.kind);
         let key = messenger.stack().next_id();
-        let options = SocketOptions {
-            sharing,
-            ..messenger.socket_options().clone()
-        };
         let listening = worker.submit_to(move |shard, center| {
             if messenger.is_shut_down() {
                 // The event that closes its sockets may have been here already.
                 return Err(io::Error::from_raw_os_error(libc::ESHUTDOWN));
             }
-            let socket = center.listen(at, &options)?;
+            let socket = listen(center)?;
             let local = socket.local_addr()?;
             let processor = Processor::new(key, messenger, socket, kind, center)?;
             shard.add_processor(key, processor);
-            Ok((local, key))
+            Ok(local)
         });
-        listening.unwrap_or_else(|why| match why {
+        let listening = listening.unwrap_or_else(|why| match why {
             SubmitError::OwnThread => Err(io::Error::from_raw_os_error(libc::EDEADLK)),
             SubmitError::Stopped => Err(io::Error::from_raw_os_error(libc::ESHUTDOWN)),
-        })
+        });
+        match &listening {
+            Ok(_) => self.processors.push((worker.clone(), key)),
+            Err(_) => release(&std::mem::take(&mut self.processors)),
+        }
+        listening
     }
 }

@@ -91,6 +91,8 @@ const OPTIONS: &[OptionRow] = &[
     OptionRow("ms_tcp_rcvbuf", Size, Messenger, "0"),
     OptionRow("ms_tcp_prefetch_max_size", Size, Ignored, "4K"),
     OptionRow("ms_tcp_listen_backlog", Count, Messenger, "512"),
+    // Not in Ceph: a folder in which processes of one host meet; none by default.
+    OptionRow("ms_local_socket_dir", Text, Messenger, ""),
     OptionRow("ms_bind_before_connect", Bool, Unserved, "false"),
     // A failing accept pauses and tries again; it never ends the process.
     OptionRow("ms_max_accept_failures", Count, Ignored, "4"),

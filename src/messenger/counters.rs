@@ -14,6 +14,9 @@ pub(crate) struct Counter(AtomicU64);
 pub(crate) struct Counters {
     /// Sockets accepted.
     pub(crate) accepted: Counter,
+    /// Those of them that came by a local socket, and dialled ones that went by one.
+    pub(crate) accepted_locally: Counter,
+    pub(crate) connected_locally: Counter,
     /// Times that accepting had to pause, for want of descriptors or memory.
     pub(crate) accept_pauses: Counter,
     /// Half-open connections that had to go for a newcomer: for all there are too
@@ -122,6 +125,8 @@ impl Counters {
     /// Puts it all into a dump: what is the messenger's, then what is each worker's.
     pub(crate) fn tell(&self, dump: &mut Dump) {
         dump.number("msgr_accepted", self.accepted.get());
+        dump.number("msgr_accepted_locally", self.accepted_locally.get());
+        dump.number("msgr_connected_locally", self.connected_locally.get());
         dump.number("msgr_accept_pauses", self.accept_pauses.get());
         dump.number("msgr_half_open_evicted", self.evicted.get());
         let of_source = self.evicted_of_source.get();

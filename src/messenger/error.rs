@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 
 /// Why a call was refused: an errno for programs, one sentence for people.
 ///
@@ -29,8 +30,15 @@ impl Error {
     }
 
     /// An operating system error met while doing `what`.
-    pub(crate) fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
-        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+    pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
+        let errno = error.raw_os_error().unwrap_or_else(|| match error.kind() {
+            // Those that are made in this library.
+            io::ErrorKind::PermissionDenied => libc::EACCES,
+            io::ErrorKind::AddrInUse => libc::EADDRINUSE,
+            io::ErrorKind::AlreadyExists => libc::EEXIST,
+            io::ErrorKind::InvalidInput => libc::EINVAL,
+            _ => libc::EIO,
+        });
         Self::new(errno, format!("{what}: {error}"))
     }
 

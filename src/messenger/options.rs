@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::conf::Conf;
 use super::error::{Error, Result};
 use super::half_open::HalfOpenLimits;
-use crate::event::{PortSharing, SocketOptions};
+use crate::event::{LocalSockets, PortSharing, SocketOptions};
 use crate::proto::{
     Algorithm, CompressionSettings, ConMode, ConnectionModes, HandshakeLimits, LinkCompression,
 };
@@ -14,6 +14,8 @@ use crate::proto::{
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) socket: SocketOptions,
+    /// Where processes of this host meet, if they do.
+    pub(crate) local_sockets: Option<LocalSockets>,
     pub(crate) ports: PortRange,
     /// Every worker listens, in place of one that hands out.
     pub(crate) local_listen_table: bool,
@@ -67,6 +69,7 @@ impl Options {
                 backlog: i32::try_from(conf.number("ms_tcp_listen_backlog")).unwrap_or(i32::MAX),
                 sharing: PortSharing::Alone,
             },
+            local_sockets: local_sockets(conf)?,
             ports: PortRange {
                 min: port(conf, "ms_bind_port_min")?,
                 max: port(conf, "ms_bind_port_max")?,
@@ -105,6 +108,11 @@ impl Options {
             pq_min_cost: conf.number("ms_pq_min_cost"),
         })
     }
+}
+
+fn local_sockets(conf: &Conf) -> Result<Option<LocalSockets>> {
+    let dir = conf.get("ms_local_socket_dir")?;
+    Ok((!dir.is_empty()).then(|| LocalSockets::new(dir)))
 }
 
 fn port(conf: &Conf, key: &str) -> Result<u16> {

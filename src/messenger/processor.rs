@@ -62,7 +62,10 @@ impl Processor {
             match self.socket.accept(self.messenger.socket_options()) {
                 Ok((socket, from)) => {
                     self.starved = false;
-                    let worker = self.messenger.worker_for_accepted(here);
+                    if self.socket.is_local() {
+                        self.messenger.counters().accepted_locally.add(1);
+                    }
+                    let worker = self.worker(here);
                     let newcomer = Newcomer {
                         socket,
                         from,
@@ -77,6 +80,17 @@ impl Processor {
                 Err(error) => return self.pause(&error, center),
             }
         }
+    }
+
+    /// The worker for a newcomer, counted already. A local socket has no port that
+    /// workers could share.
+    fn worker<'a>(&'a self, here: &'a Worker<Shard>) -> &'a Worker<Shard> {
+        let worker = match self.messenger.has_local_listen_tables() && !self.socket.is_local() {
+            true => here,
+            false => self.messenger.stack().least_loaded(),
+        };
+        worker.acquire();
+        worker
     }
 
     pub(crate) fn belongs_to(&self, messenger: &Arc<AsyncMessenger>) -> bool {

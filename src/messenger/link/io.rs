@@ -96,7 +96,10 @@ impl Link {
         match socket.take_error() {
             Ok(()) => {
                 self.dialling = false;
-                let from = socket.local_addr().ok().map(|local| local.ip());
+                // To an address of one's own host one comes from there.
+                let from = self
+                    .local
+                    .or_else(|| socket.local_addr().ok().map(|local| local.ip()));
                 let messenger = self.con.messenger();
                 if let Some(from) = from.filter(|_| !messenger.options().learn_addr) {
                     messenger.learned_addr(from);

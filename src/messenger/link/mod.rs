@@ -9,6 +9,7 @@ mod io;
 mod meeting;
 mod outcome;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::admission::{Entry, Grant};
@@ -54,6 +55,10 @@ pub(crate) struct Link {
     socket: Option<Registered<ConnectedSocket>>,
     /// The socket's TCP handshake is under way.
     dialling: bool,
+    /// It was dialled by a local socket, to that address of this host.
+    local: Option<IpAddr>,
+    /// The last attempt was, and came to nothing.
+    avoids_local: bool,
     /// The last write was short: wait for the socket to take more.
     blocked: bool,
     /// Bytes that were read and wait for the rest of their frame.
@@ -136,6 +141,8 @@ impl Link {
             protocol,
             socket: None,
             dialling: false,
+            local: None,
+            avoids_local: false,
             blocked: false,
             held: Vec::new(),
             dispatched: 0,

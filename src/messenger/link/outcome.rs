@@ -1,7 +1,10 @@
 //! What a link does about what its protocol has said.
 
+use std::io;
+use std::net::SocketAddr;
+
 use super::{Link, Scratch, down};
-use crate::event::{EventCenter, Interest};
+use crate::event::{ConnectedSocket, EventCenter, Interest};
 use crate::messenger::auth::AuthReply;
 use crate::messenger::dispatch_queue::Item;
 use crate::messenger::dispatcher::Chain;
@@ -128,9 +131,8 @@ impl Link {
 
     fn dial_now(&mut self, addr: &EntityAddr, scratch: &mut Scratch, center: &mut EventCenter) {
         let Some(target) = addr.socket else { return };
-        let options = self.con.messenger().socket_options();
-        let dialled = center
-            .connect(target, options)
+        let dialled = self
+            .connect(target, center)
             .and_then(|socket| center.register(self.con.id(), socket, Interest::WRITE));
         match dialled {
             Ok(socket) => {
@@ -144,7 +146,29 @@ impl Link {
         }
     }
 
+    /// The way past the network, if the peer is on this host and listens there. If
+    /// it led nowhere the last time the other one is taken.
+    fn connect(&mut self, to: SocketAddr, center: &EventCenter) -> io::Result<ConnectedSocket> {
+        let messenger = self.con.messenger();
+        self.local = None;
+        let local = messenger.options().local_sockets.as_ref();
+        if let Some(sockets) = local.filter(|_| !self.avoids_local) {
+            match center.connect_local(to, sockets) {
+                Ok(socket) => {
+                    messenger.counters().connected_locally.add(1);
+                    self.local = Some(to.ip());
+                    return Ok(socket);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => log::debug!("{}: no local socket for {to}: {error}", self.con),
+            }
+        }
+        center.connect(to, messenger.socket_options())
+    }
+
     pub(super) fn close_socket(&mut self, now: Time) {
+        self.avoids_local = self.local.is_some() && !self.con.is_connected();
+        self.local = None;
         self.con.lose();
         self.stop_waiting();
         // What has arrived is delivered, unless this is the end of the link.
