@@ -158,6 +158,23 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  * A messenger keeps what it was made with. Options of Ceph that mean nothing
  * here are taken and ignored.
  *
+ * Who may talk to whom, and how. Ceph's names; read when a messenger is made:
+ *
+ * * `auth_cluster_required`, `auth_service_required`, `auth_client_required`:
+ *   methods between daemons, of a daemon for its clients, and of a client, in
+ *   the order of preference: "cephx", "none" or both. Unlike in Ceph the default
+ *   is empty: cephx if the messenger has any key, none otherwise.
+ * * `keyring` (files, of which the first that exists is read), `keyfile`, `key`:
+ *   the messenger's keys. A key is never given back, logged or shown.
+ * * `auth_mon_ticket_ttl` (259200 seconds), `auth_service_ticket_ttl` (3600): how
+ *   long the tickets are good that a messenger gives which is a monitor.
+ * * `ms_cluster_mode`, `ms_service_mode`, `ms_client_mode` ("crc secure"), and
+ *   `ms_mon_cluster_mode`, `ms_mon_service_mode`, `ms_mon_client_mode` ("secure
+ *   crc"), which hold wherever a monitor or manager is one of the ends: whether
+ *   frames are encrypted, the preferred mode first. Encryption takes cephx.
+ * * `ms_secure_only` (false; not in Ceph): encrypted and proved, or not at all,
+ *   in every role.
+ *
  * Faults on purpose may be asked for at any time, also of messengers that are
  * at work, and cost nothing while they are not:
  *
