@@ -11,6 +11,15 @@ pub(crate) const PROGRAMS: [&str; 4] = ["raw", "zmq", "nng", "msgr"];
 /// raw knows the CRC instruction of this architecture only.
 const HAS_CRC: bool = cfg!(target_arch = "x86_64");
 
+/// A key for nothing but this.
+const KEYRING: &str = concat!(
+    "keyring=",
+    env!("CARGO_MANIFEST_DIR"),
+    "/benches/peers/bench.keyring"
+);
+/// The fastest of them.
+const ALGORITHM: &str = "ms_compression_algorithm=lz4";
+
 /// How a column of the table differs from its program's plain run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variant {
@@ -19,6 +28,10 @@ enum Variant {
     Plus,
     /// msgr's client answers in its callback.
     Loop,
+    /// msgr encrypted, both ends proved by cephx.
+    Secure,
+    /// msgr compressing what it sends.
+    Packed,
 }
 
 /// One column of the table.
@@ -40,7 +53,13 @@ impl Peer {
             Variant::Loop if requests => vec!["--loop"],
             Variant::Plus if HAS_CRC && matches!(workload, "d1" | "d8") => vec!["--crc"],
             Variant::Plus if workload.starts_with('e') => vec!["--blocking"],
-            Variant::Loop | Variant::Plus => return None,
+            Variant::Secure if workload != "f" && workload != "g" => {
+                vec!["--set", KEYRING, "--set", "ms_secure_only=true"]
+            }
+            Variant::Packed if matches!(workload, "d1" | "d8" | "e64k" | "e1m") => {
+                vec!["--set", "ms_compress_mode=force", "--set", ALGORITHM]
+            }
+            Variant::Loop | Variant::Plus | Variant::Secure | Variant::Packed => return None,
         };
         if self.raw {
             options.extend(["--frame", "msgr"]);
@@ -58,6 +77,8 @@ pub(crate) fn line_up(built: &Built) -> Vec<Peer> {
         ("nng", "nng", Variant::Plain, None),
         ("msgr", "msgr", Variant::Plain, built.library.as_ref()),
         ("loop", "msgr", Variant::Loop, built.library.as_ref()),
+        ("secure", "msgr", Variant::Secure, built.library.as_ref()),
+        ("packed", "msgr", Variant::Packed, built.library.as_ref()),
         ("base", "msgr", Variant::Plain, built.baseline.as_ref()),
         ("base-loop", "msgr", Variant::Loop, built.baseline.as_ref()),
     ];
@@ -80,7 +101,7 @@ pub(crate) fn line_up(built: &Built) -> Vec<Peer> {
 }
 
 /// Which columns are divided by which: what is judged, and against whom.
-pub(crate) const RATIOS: [(&str, &str); 9] = [
+pub(crate) const RATIOS: [(&str, &str); 11] = [
     ("msgr", "raw"),
     ("msgr", "raw+"),
     ("msgr", "zmq"),
@@ -88,6 +109,8 @@ pub(crate) const RATIOS: [(&str, &str); 9] = [
     ("loop", "raw"),
     ("loop", "raw+"),
     ("loop", "zmq"),
+    ("secure", "msgr"),
+    ("packed", "msgr"),
     ("msgr", "base"),
     ("loop", "base-loop"),
 ];

@@ -60,6 +60,8 @@ struct bench {
   uint64_t ms;     /* how long the measured part lasts ... */
   uint64_t count;  /* ... or how many operations, whichever comes first */
   long server_pid; /* whose memory f reads */
+  const char *set[8]; /* msgr: options, NAME=VALUE */
+  unsigned settings;
 };
 
 static inline void die(const char *what, const char *why) {
@@ -125,7 +127,12 @@ static inline void parse_option(struct bench *b, const char *name, const char *v
     b->server_pid = strtol(value, NULL, 10);
   else if (!strcmp(name, "--deadline"))
     alarm((unsigned)strtoul(value, NULL, 10)); /* SIGALRM ends us, whatever hangs */
-  else if (!strcmp(name, "--frame"))
+  else if (!strcmp(name, "--set")) {
+    /* For libraries that have options: NAME=VALUE. */
+    if (b->settings == sizeof b->set / sizeof *b->set)
+      die(name, "too many");
+    b->set[b->settings++] = value;
+  } else if (!strcmp(name, "--frame"))
     /* msgr 2.1: preamble, header segment and its crc, epilogue. */
     b->overhead = strcmp(value, "msgr") ? 12 : 32 + 41 + 4 + 13;
   else
@@ -179,7 +186,17 @@ static inline char *payload_of(size_t size) {
   char *payload = malloc(size);
   if (!payload)
     die("payload", "out of memory");
-  memset(payload, 'D', size);
+  /* Words in no order: about as compressible as what is stored somewhere. */
+  static const char *const words[] = {"object", "placement", "replica", "epoch", "0000", "monitor", "snap", "/"};
+  uint64_t random = 0x9e3779b97f4a7c15;
+  for (size_t at = 0; at < size;) {
+    random = random * 6364136223846793005 + 1442695040888963407;
+    const char *word = words[random >> 61];
+    for (size_t i = 0; word[i] && at < size; i++)
+      payload[at++] = word[i];
+    if (at < size)
+      payload[at++] = (char)(random >> 32);
+  }
   return payload;
 }
 

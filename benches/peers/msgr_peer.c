@@ -309,6 +309,14 @@ int main(int argc, char **argv) {
   bench = parse(argc, argv, version);
   check(msgr_ctx_create(&ctx), "msgr_ctx_create");
   check(msgr_conf_set(ctx, "ms_async_op_threads", "1"), "ms_async_op_threads");
+  for (unsigned i = 0; i < bench.settings; i++) {
+    char name[64];
+    const char *equals = strchr(bench.set[i], '=');
+    if (!equals || (size_t)(equals - bench.set[i]) >= sizeof name)
+      die("--set", bench.set[i]);
+    snprintf(name, sizeof name, "%.*s", (int)(equals - bench.set[i]), bench.set[i]);
+    check(msgr_conf_set(ctx, name, equals + 1), name);
+  }
   payload = payload_of(bench.work->size);
   if (bench.is_server)
     serve(ctx);
