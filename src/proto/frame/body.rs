@@ -11,7 +11,7 @@ pub struct Frame<'a> {
     /// What it is.
     pub tag: Tag,
     lens: [u32; MAX_SEGMENTS],
-    starts: [usize; MAX_SEGMENTS],
+    layout: Layout,
     body: Body<'a>,
 }
 
@@ -23,23 +23,47 @@ pub enum Body<'a> {
     Owned(Bytes),
 }
 
-/// What a form finds in a body when it checks it.
+/// Where the segments of a body are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
-    /// Where the segments start.
-    pub starts: [usize; MAX_SEGMENTS],
-    /// The sender gave the frame up: it is to be passed over.
-    pub aborted: bool,
+    /// Where the first starts.
+    pub first: u8,
+    /// One less than the length that each is filled up to a multiple of, which is
+    /// a power of two.
+    pub fill: u8,
+    /// Where the second starts; the others follow it.
+    pub second: usize,
+}
+
+impl Layout {
+    /// Of segments that lie behind one another.
+    #[inline]
+    pub const fn plain(second: usize) -> Self {
+        Self {
+            first: 0,
+            fill: 0,
+            second,
+        }
+    }
+
+    /// Where each segment starts, given their lengths.
+    #[inline]
+    fn starts(self, [_, front, middle, _]: [usize; MAX_SEGMENTS]) -> [usize; MAX_SEGMENTS] {
+        let fill = usize::from(self.fill);
+        let third = self.second + ((front + fill) & !fill);
+        let last = third + ((middle + fill) & !fill);
+        [self.first.into(), self.second, third, last]
+    }
 }
 
 impl<'a> Frame<'a> {
     /// Out of a body that was checked.
     #[inline]
-    pub const fn new(preamble: &Preamble, starts: [usize; MAX_SEGMENTS], body: Body<'a>) -> Self {
+    pub const fn new(preamble: &Preamble, layout: Layout, body: Body<'a>) -> Self {
         Self {
             tag: preamble.tag,
             lens: preamble.lens,
-            starts,
+            layout,
             body,
         }
     }
@@ -47,12 +71,15 @@ impl<'a> Frame<'a> {
     /// Its first segment: a control payload or a message header.
     #[inline]
     pub fn first(&self) -> &[u8] {
-        self.bytes(0)
+        let start = usize::from(self.layout.first);
+        self.body.segment(start, self.lens[0] as usize)
     }
 
     /// All segments; those that it does not have are empty.
     pub fn segments(&self) -> [&[u8]; MAX_SEGMENTS] {
-        [0, 1, 2, 3].map(|index| self.bytes(index))
+        let lens = self.lens.map(|len| len as usize);
+        let starts = self.layout.starts(lens);
+        [0, 1, 2, 3].map(|index| self.body.segment(starts[index], lens[index]))
     }
 
     /// The same in bytes of its own.
@@ -64,7 +91,7 @@ impl<'a> Frame<'a> {
         Frame {
             tag: self.tag,
             lens: self.lens,
-            starts: self.starts,
+            layout: self.layout,
             body: Body::Owned(body),
         }
     }
@@ -72,36 +99,30 @@ impl<'a> Frame<'a> {
     /// Front, middle and data.
     #[inline]
     pub fn payloads(&self) -> [Payload; 3] {
-        [self.payload(1), self.payload(2), self.payload(3)]
+        let lens = self.lens.map(|len| len as usize);
+        let starts = self.layout.starts(lens);
+        [1, 2, 3].map(|index| self.body.payload(starts[index], lens[index]))
     }
+}
 
+impl Body<'_> {
     #[inline]
-    fn payload(&self, index: usize) -> Payload {
-        let (start, len) = self.segment(index);
-        if len == 0 {
-            return Payload::new();
-        }
-        match &self.body {
-            Body::Borrowed(bytes) => {
-                let segment = bytes.get(start..start + len).unwrap_or_default();
-                Bytes::copy_from_slice(segment).into()
-            }
-            Body::Owned(bytes) => bytes.slice(start..start + len).into(),
-        }
-    }
-
-    #[inline]
-    fn bytes(&self, index: usize) -> &[u8] {
-        let bytes = match &self.body {
-            Body::Borrowed(bytes) => bytes,
-            Body::Owned(bytes) => &bytes[..],
+    fn segment(&self, start: usize, len: usize) -> &[u8] {
+        let bytes = match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => &bytes[..],
         };
-        let (start, len) = self.segment(index);
         bytes.get(start..start + len).unwrap_or_default()
     }
 
     #[inline]
-    const fn segment(&self, index: usize) -> (usize, usize) {
-        (self.starts[index], self.lens[index] as usize)
+    fn payload(&self, start: usize, len: usize) -> Payload {
+        if len == 0 {
+            return Payload::new();
+        }
+        match self {
+            Self::Borrowed(_) => Bytes::copy_from_slice(self.segment(start, len)).into(),
+            Self::Owned(bytes) => bytes.slice(start..start + len).into(),
+        }
     }
 }

@@ -31,5 +31,5 @@ pub use header::MessageHeader;
 pub use nonces::record::nonces_used;
 pub use preamble::{MAX_CONTROL_LEN, Revision, Tag};
 pub use reader::{Bulk, FrameReader};
-pub use secure::{Opener, Sealer, Side, keys};
+pub use secure::{Side, keys};
 pub use writer::FrameWriter;

@@ -10,7 +10,7 @@ use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::fault::Fault;
 use crate::types::Payload;
 
-use super::body::{Body, Frame};
+use super::body::{Body, Frame, Layout};
 use super::header::HEADER_LEN;
 use super::preamble::{MAX_CONTROL_LEN, MAX_SEGMENTS, Preamble, Tag};
 
@@ -153,9 +153,7 @@ impl<'a> Packed<'a> {
         let total: usize = self.lens.iter().sum();
         let believed = START.max(packed.saturating_mul(START_RATIO));
         let mut body = Vec::with_capacity(total.min(believed));
-        let mut starts = [0; MAX_SEGMENTS];
-        for ((segment, len), start) in segments.into_iter().zip(self.lens).zip(&mut starts) {
-            *start = body.len();
+        for (segment, len) in segments.into_iter().zip(self.lens) {
             self.algorithm
                 .decompress(segment, len, &mut body)
                 .map_err(malformed)?;
@@ -164,7 +162,8 @@ impl<'a> Packed<'a> {
             tag,
             ..Preamble::message(self.lens.map(count))
         };
-        Ok(Frame::new(&preamble, starts, Body::Owned(body.into())))
+        let layout = Layout::plain(self.lens[0]);
+        Ok(Frame::new(&preamble, layout, Body::Owned(body.into())))
     }
 }
 

@@ -5,7 +5,6 @@ use bytes::BufMut;
 use crate::proto::codec::{DecodeError, Reader};
 use crate::proto::fault::Fault;
 
-use super::body::Layout;
 use super::crc;
 use super::preamble::{EPILOGUE_REV1_LEN, MAX_SEGMENTS, Preamble, Revision};
 
@@ -15,37 +14,36 @@ const STATUS_MASK: u8 = 0x0f;
 const STATUS_ABORTED: u8 = 0x01;
 const FLAG_ABORTED: u8 = 0x01;
 
-/// Checks a body. Without `crcs` those of its segments are ignored.
-#[inline]
+/// Where the second segment of a body starts, and whether its sender gave it up,
+/// if the body is sound. Without `crcs` those of its segments are ignored.
+#[inline(always)]
 pub fn check(
     revision: Revision,
     crcs: bool,
     preamble: &Preamble,
     body: &[u8],
-) -> Result<Layout, Fault> {
+) -> Result<(usize, bool), Fault> {
     let lens = preamble.lens.map(|len| len as usize);
-    let (second, aborted) = match revision {
+    match revision {
         Revision::Rev1 => check_rev1(crcs, preamble.count, lens, body),
         Revision::Rev0 => check_rev0(crcs, preamble.count, lens, body),
-    }?;
-    let [_, front, middle, _] = lens;
-    let starts = [0, second, second + front, second + front + middle];
-    Ok(Layout { starts, aborted })
+    }
 }
 
-/// What a status says of its frame, whatever guards the frame.
+/// Was the frame with that status given up, whatever guards it? `None`: the status
+/// means nothing.
 #[inline]
-pub fn is_aborted(revision: Revision, status: u8) -> Result<bool, Fault> {
+pub fn is_aborted(revision: Revision, status: u8) -> Option<bool> {
     match (revision, status & STATUS_MASK) {
-        (Revision::Rev0, _) => Ok(status & FLAG_ABORTED != 0),
-        (Revision::Rev1, STATUS_COMPLETE) => Ok(false),
-        (Revision::Rev1, STATUS_ABORTED) => Ok(true),
-        (Revision::Rev1, _) => Err(Fault::LateStatus(status)),
+        (Revision::Rev0, _) => Some(status & FLAG_ABORTED != 0),
+        (Revision::Rev1, STATUS_COMPLETE) => Some(false),
+        (Revision::Rev1, STATUS_ABORTED) => Some(true),
+        (Revision::Rev1, _) => None,
     }
 }
 
 /// Appends what follows the segments of a message.
-#[inline]
+#[inline(always)]
 pub fn epilogue(revision: Revision, count: u8, crcs: [u32; MAX_SEGMENTS], out: &mut Vec<u8>) {
     match revision {
         Revision::Rev1 if count > 1 => {
@@ -63,8 +61,7 @@ pub fn epilogue(revision: Revision, count: u8, crcs: [u32; MAX_SEGMENTS], out: &
     }
 }
 
-/// Where the second segment starts, and whether the frame is aborted.
-#[inline]
+#[inline(always)]
 fn check_rev1(
     crcs: bool,
     count: u8,
@@ -85,7 +82,7 @@ fn check_rev1(
     let segments = segments.ok_or(Fault::Frame(DecodeError("it has no epilogue")))?;
     let mut epilogue = Reader::new(from.rest().get(segments..).unwrap_or_default());
     let status: u8 = epilogue.field().map_err(Fault::Frame)?;
-    let aborted = is_aborted(Revision::Rev1, status)?;
+    let aborted = is_aborted(Revision::Rev1, status).ok_or(Fault::LateStatus(status))?;
     for len in lens.iter().take(usize::from(count)).skip(1) {
         let segment = from.take(*len).map_err(Fault::Frame)?;
         let crc = epilogue.field().map_err(Fault::Frame)?;
@@ -109,7 +106,7 @@ fn check_rev0(
         let crc = epilogue.field().map_err(Fault::Frame)?;
         compare(crcs, segment, crc)?;
     }
-    Ok((lens[0], is_aborted(Revision::Rev0, flags)?))
+    Ok((lens[0], is_aborted(Revision::Rev0, flags) == Some(true)))
 }
 
 #[inline]

@@ -9,7 +9,7 @@ use crate::proto::fault::Fault;
 use crate::proto::output::Admission;
 use crate::types::Hold;
 
-use super::body::{Body, Frame};
+use super::body::{Body, Frame, Layout};
 use super::header::HEADER_LEN;
 use super::packed::Packed;
 use super::plain;
@@ -68,14 +68,6 @@ enum Form {
     Crc(Revision),
     /// Sealed.
     Secure(Box<Opener>),
-}
-
-/// The body of a frame that has come whole.
-enum Collected<'a> {
-    /// As part of the caller's input.
-    Input(&'a [u8]),
-    /// In the bulk buffer.
-    Bulk(Vec<u8>),
 }
 
 impl FrameReader {
@@ -146,11 +138,46 @@ impl FrameReader {
         if self.packed.is_some() {
             return self.unpack_admitted();
         }
+        match self.form {
+            Form::Crc(revision) => self.next_of(Some(revision), input, admit),
+            Form::Secure(_) => self.next_sealed(input, admit),
+        }
+    }
+
+    /// Apart, so that the way of plain frames stays short.
+    #[inline(never)]
+    fn next_sealed<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+        admit: &mut dyn FnMut(u64) -> Admission,
+    ) -> Result<Option<Frame<'a>>, Fault> {
+        self.next_of(None, input, admit)
+    }
+
+    /// Frames in the open are of that revision: it is an argument so that the code
+    /// for them has nothing else in it.
+    #[inline(always)]
+    fn next_of<'a>(
+        &mut self,
+        plain: Option<Revision>,
+        input: &mut &'a [u8],
+        admit: &mut dyn FnMut(u64) -> Admission,
+    ) -> Result<Option<Frame<'a>>, Fault> {
         loop {
             let preamble = match self.pending {
                 None => {
-                    let Some(preamble) = self.head(input)? else {
-                        return Ok(None);
+                    let preamble = if plain.is_some() {
+                        let Some((head, rest)) = input.split_first_chunk() else {
+                            return Ok(None);
+                        };
+                        let preamble = self.preamble(head)?;
+                        *input = rest;
+                        preamble
+                    } else {
+                        let Some(preamble) = self.other_head(input)? else {
+                            return Ok(None);
+                        };
+                        preamble
                     };
                     if !self.admit(preamble, admit) {
                         return Ok(None);
@@ -160,21 +187,32 @@ impl FrameReader {
                 Some(_) if self.waiting => return Ok(None),
                 Some(preamble) => preamble,
             };
-            let Some(body) = self.body(preamble, input)? else {
-                return Ok(None);
+            let len = self.body_len(plain, &preamble)?;
+            let opened = match self.take(len, input) {
+                Some(body) => {
+                    self.pending = None;
+                    self.open(plain, &preamble, body)
+                }
+                None => {
+                    self.pending = Some(preamble);
+                    let Some(body) = self.collect(len, input) else {
+                        return Ok(None);
+                    };
+                    self.pending = None;
+                    self.open_bulk(&preamble, body)
+                }
             };
-            self.pending = None;
-            match self.open(&preamble, body)? {
-                Some(frame) if preamble.is_compressed => return self.unpack(frame, admit),
-                Some(frame) => return Ok(Some(frame)),
-                None => self.refund(),
+            match opened {
+                Ok(None) => self.refund(),
+                Ok(Some(frame)) if preamble.is_compressed => return self.unpack(frame, admit),
+                done => return done,
             }
         }
     }
 
     /// The buffer of a half-read large frame.
     pub fn bulk(&mut self) -> Option<Bulk<'_>> {
-        let body_len = self.lead().len() + self.body_len(&self.pending?).ok()?;
+        let body_len = self.lead().len() + self.body_len(None, &self.pending?).ok()?;
         let capacity = self.bulk_capacity(body_len);
         let buffer = self.bulk.as_mut()?;
         if buffer.len() == buffer.capacity() {
@@ -279,22 +317,17 @@ impl FrameReader {
 
     /// What begins the next frame, if all of that is there. Taken off `input` is
     /// what the body does not include.
-    #[inline]
-    fn head(&mut self, input: &mut &[u8]) -> Result<Option<Preamble>, Fault> {
-        match &mut self.form {
-            Form::Crc(_) => {
-                let Some((head, rest)) = input.split_first_chunk() else {
-                    return Ok(None);
-                };
-                let preamble = self.preamble(head)?;
-                *input = rest;
-                Ok(Some(preamble))
-            }
-            Form::Secure(opener) => {
-                let head = opener.head(input)?;
-                head.map(|head| self.preamble(&head)).transpose()
-            }
-        }
+    fn other_head(&mut self, input: &mut &[u8]) -> Result<Option<Preamble>, Fault> {
+        let head = match &mut self.form {
+            Form::Crc(_) => None,
+            Form::Secure(opener) => opener.head(input)?,
+        };
+        let Some(head) = head else {
+            return Ok(None);
+        };
+        let preamble = Preamble::decode(&head)?;
+        self.vet(&preamble, HEADER_LEN)?;
+        Ok(Some(preamble))
     }
 
     #[inline]
@@ -359,13 +392,14 @@ impl FrameReader {
         true
     }
 
-    /// Bytes that follow what [`Self::head`] took. Only a 32-bit host can fail to
-    /// address them.
+    /// Bytes that follow a frame's head. Only a 32-bit host can fail to address
+    /// them.
     #[inline]
-    fn body_len(&self, preamble: &Preamble) -> Result<usize, Fault> {
-        let len = match &self.form {
-            Form::Crc(revision) => preamble.body_len(*revision),
-            Form::Secure(opener) => opener.body_len(preamble),
+    fn body_len(&self, plain: Option<Revision>, preamble: &Preamble) -> Result<usize, Fault> {
+        let len = match (plain, &self.form) {
+            (Some(revision), _) => preamble.body_len(revision),
+            (None, Form::Crc(revision)) => preamble.body_len(*revision),
+            (None, Form::Secure(opener)) => opener.body_len(preamble),
         };
         usize::try_from(len).map_err(|_| Fault::MessageTooLarge(len))
     }
@@ -379,30 +413,24 @@ impl FrameReader {
         }
     }
 
-    /// The frame's whole body, or `None` and `input` empty or kept.
+    /// The frame's whole body off the front of `input`.
     #[inline]
-    fn body<'a>(
-        &mut self,
-        preamble: Preamble,
-        input: &mut &'a [u8],
-    ) -> Result<Option<Collected<'a>>, Fault> {
-        let len = self.body_len(&preamble)?;
-        if self.bulk.is_none() {
-            if let Some((body, rest)) = input.split_at_checked(len) {
-                *input = rest;
-                return Ok(Some(Collected::Input(body)));
-            }
-            self.pending = Some(preamble);
-            if len <= BULK_MIN {
-                return Ok(None);
-            }
+    fn take<'a>(&self, len: usize, input: &mut &'a [u8]) -> Option<&'a [u8]> {
+        if self.bulk.is_some() {
+            return None;
         }
-        let whole = self.lead().len() + len;
-        Ok(self.collect(whole, input).map(Collected::Bulk))
+        let (body, rest) = input.split_at_checked(len)?;
+        *input = rest;
+        Some(body)
     }
 
-    /// Moves `input` to the bulk buffer, as far as it belongs there.
+    /// Moves `input` to the bulk buffer, as far as it belongs there. That is for
+    /// large bodies alone: of a small one `input` keeps what is there.
     fn collect(&mut self, len: usize, input: &mut &[u8]) -> Option<Vec<u8>> {
+        if len <= BULK_MIN {
+            return None;
+        }
+        let len = self.lead().len() + len;
         let (mut buffer, lead) = match self.bulk.take() {
             Some(buffer) => (buffer, &[][..]),
             None => (Vec::new(), self.lead()),
@@ -439,52 +467,43 @@ impl FrameReader {
     #[inline]
     fn open<'a>(
         &mut self,
+        plain: Option<Revision>,
         preamble: &Preamble,
-        body: Collected<'a>,
+        body: &'a [u8],
     ) -> Result<Option<Frame<'a>>, Fault> {
-        let len = body.bytes().len();
+        let Some(revision) = plain else {
+            let whole = [self.lead(), body].concat();
+            return self.open_bulk(preamble, whole);
+        };
+        self.believe(body.len());
+        let (second, aborted) = plain::check(revision, self.crcs, preamble, body)?;
+        let frame = Frame::new(preamble, Layout::plain(second), Body::Borrowed(body));
+        Ok((!aborted).then_some(frame))
+    }
+
+    /// Checks a body that lies in a buffer of its own.
+    fn open_bulk(
+        &mut self,
+        preamble: &Preamble,
+        mut body: Vec<u8>,
+    ) -> Result<Option<Frame<'static>>, Fault> {
+        self.believe(body.len());
+        let (layout, aborted) = match &mut self.form {
+            Form::Crc(revision) => {
+                let (second, aborted) = plain::check(*revision, self.crcs, preamble, &body)?;
+                (Layout::plain(second), aborted)
+            }
+            Form::Secure(opener) => opener.open(preamble, &mut body)?,
+        };
+        let frame = Frame::new(preamble, layout, Body::Owned(body.into()));
+        Ok((!aborted).then_some(frame))
+    }
+
+    /// So large a body has come: another may follow.
+    #[inline]
+    fn believe(&mut self, len: usize) {
         if len > self.largest {
             self.largest = len.min(BULK_TRUST);
-        }
-        let (layout, body) = match &mut self.form {
-            Form::Crc(revision) => {
-                let layout = plain::check(*revision, self.crcs, preamble, body.bytes())?;
-                (layout, body.into())
-            }
-            Form::Secure(opener) => {
-                let mut bytes = body.into_bulk(opener.lead());
-                let layout = opener.open(preamble, &mut bytes)?;
-                (layout, Body::Owned(bytes.into()))
-            }
-        };
-        Ok((!layout.aborted).then(|| Frame::new(preamble, layout.starts, body)))
-    }
-}
-
-impl Collected<'_> {
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Input(bytes) => bytes,
-            Self::Bulk(bytes) => bytes,
-        }
-    }
-
-    /// As a bulk buffer with that lead, to be changed where it lies.
-    fn into_bulk(self, lead: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Input(bytes) => [lead, bytes].concat(),
-            Self::Bulk(bytes) => bytes,
-        }
-    }
-}
-
-impl<'a> From<Collected<'a>> for Body<'a> {
-    #[inline]
-    fn from(collected: Collected<'a>) -> Self {
-        match collected {
-            Collected::Input(bytes) => Self::Borrowed(bytes),
-            Collected::Bulk(bytes) => Self::Owned(bytes.into()),
         }
     }
 }

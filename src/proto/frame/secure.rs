@@ -22,7 +22,7 @@ use super::body::Layout;
 use super::control::Control;
 use super::nonces::{NONCE_LEN, Nonces};
 use super::plain::{self, STATUS_COMPLETE};
-use super::preamble::{MAX_SEGMENTS, PREAMBLE_LEN, Preamble, Revision};
+use super::preamble::{PREAMBLE_LEN, Preamble, Revision};
 
 const KEY_LEN: usize = 16;
 const TAG_LEN: usize = 16;
@@ -315,44 +315,26 @@ impl Opener {
         }
     }
 
-    /// Opens a body that begins with [`Self::lead`], where it lies.
-    pub fn open(&mut self, preamble: &Preamble, body: &mut [u8]) -> Result<Layout, Fault> {
-        match self.peek {
-            Some(_) => self.open_rev0(preamble, body),
-            None => self.open_rev1(preamble, body),
+    /// Opens a body that begins with [`Self::lead`], where it lies: where its
+    /// segments are, and whether its sender gave it up.
+    pub fn open(&mut self, preamble: &Preamble, body: &mut [u8]) -> Result<(Layout, bool), Fault> {
+        let first = padded(preamble.lens[0] as usize);
+        if self.peek.is_some() {
+            self.open_record(body)?;
+            let aborted = is_aborted(Revision::Rev0, body)?;
+            return Ok((layout(PREAMBLE_LEN as u8, PREAMBLE_LEN + first), aborted));
         }
-    }
-
-    fn open_rev1(&mut self, preamble: &Preamble, body: &mut [u8]) -> Result<Layout, Fault> {
-        let [first, front, middle, _] = preamble.lens.map(padded_64).map(|len| len as usize);
-        let rest = rest_len(first as u64) as usize;
-        let second = INLINE_LEN + rest;
-        let whole = body.len();
+        let second = INLINE_LEN + rest_len(first as u64) as usize;
         let (to_second, payloads) = body.split_at_mut_checked(second).ok_or(SHORT)?;
-        if rest > 0 {
+        if second > INLINE_LEN {
             self.open_record(to_second.get_mut(INLINE_LEN..).unwrap_or_default())?;
         }
         let mut aborted = false;
         if preamble.count > 1 {
             self.open_record(payloads)?;
-            aborted = plain::is_aborted(Revision::Rev1, status(body)?)?;
+            aborted = is_aborted(Revision::Rev1, body)?;
         }
-        debug_assert_eq!(whole as u64, INLINE_LEN as u64 + self.body_len(preamble));
-        let starts = [0, second, second + front, second + front + middle];
-        Ok(Layout { starts, aborted })
-    }
-
-    fn open_rev0(&mut self, preamble: &Preamble, body: &mut [u8]) -> Result<Layout, Fault> {
-        let lens = preamble.lens.map(padded_64).map(|len| len as usize);
-        self.open_record(body)?;
-        let aborted = plain::is_aborted(Revision::Rev0, status(body)?)?;
-        let mut start = PREAMBLE_LEN;
-        let mut starts = [0; MAX_SEGMENTS];
-        for (at, len) in starts.iter_mut().zip(lens) {
-            *at = start;
-            start += len;
-        }
-        Ok(Layout { starts, aborted })
+        Ok((layout(0, second), aborted))
     }
 
     #[inline]
@@ -365,14 +347,19 @@ impl Opener {
 
 const SHORT: Fault = Fault::Frame(DecodeError("it has no epilogue"));
 
-/// The first byte of an opened body's epilogue, which its tag is left behind.
-fn status(body: &[u8]) -> Result<u8, Fault> {
-    let (epilogue, _) = body
-        .last_chunk::<{ EPILOGUE_LEN + TAG_LEN }>()
-        .ok_or(SHORT)?
-        .split_first()
-        .ok_or(SHORT)?;
-    Ok(*epilogue)
+const fn layout(first: u8, second: usize) -> Layout {
+    Layout {
+        first,
+        fill: BLOCK as u8 - 1,
+        second,
+    }
+}
+
+/// What the epilogue of an opened body says, which its tag is left behind.
+fn is_aborted(revision: Revision, body: &[u8]) -> Result<bool, Fault> {
+    let epilogue: Option<&[u8; EPILOGUE_LEN + TAG_LEN]> = body.last_chunk();
+    let [status, ..] = epilogue.ok_or(SHORT)?;
+    plain::is_aborted(revision, *status).ok_or(Fault::LateStatus(*status))
 }
 
 /// The two blocks of a sealed preamble in counter mode, as GCM counts them: its
