@@ -100,12 +100,7 @@ fn stranger(seen: &[u8]) -> Fault {
     if seen.starts_with(V1_PREFIX) {
         return Fault::SpeaksV1;
     }
-    let mut shown = [0; 8];
-    shown
-        .iter_mut()
-        .zip(seen)
-        .for_each(|(shown, seen)| *shown = *seen);
-    Fault::NotMsgr(shown, seen.len())
+    Fault::not_msgr(seen)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What all connections of one messenger share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::types::{AuthName, EntityType, PolicySet};
@@ -190,14 +190,34 @@ impl ConnectionModes {
     }
 }
 
-/// The messenger-wide count of connection attempts.
+/// The messenger-wide count of connection attempts: once in 64 bits, once in the
+/// 32 that v1 has.
 #[derive(Debug, Default)]
-pub struct GlobalSeq(AtomicU64);
+pub struct GlobalSeq {
+    wide: AtomicU64,
+    narrow: AtomicU32,
+}
 
 impl GlobalSeq {
-    /// A count that begins above `last`.
+    /// A count that begins above `last`, an amount of microseconds.
+    ///
+    /// In 32 bits it begins with as many seconds: of the clock that says how many
+    /// have gone by since 1970, they last until 2106. So it rises over restarts
+    /// unless a life attempts more than once in each of its seconds. One that does
+    /// gets ahead of the clock, and the next life may begin below it. In v1, that
+    /// costs no more than a round trip: an acceptor that has seen a higher number
+    /// says so, and the dialler counts on from there.
     pub const fn above(last: u64) -> Self {
-        Self(AtomicU64::new(last))
+        let seconds = last / 1_000_000;
+        let narrow = if seconds < MAX_NARROW as u64 {
+            seconds as u32
+        } else {
+            MAX_NARROW
+        };
+        Self {
+            wide: AtomicU64::new(last),
+            narrow: AtomicU32::new(narrow),
+        }
     }
 
     /// A fresh number, above all before and above `min`.
@@ -205,11 +225,25 @@ impl GlobalSeq {
         let above = |last: u64| last.max(min).saturating_add(1);
         // Only the numbers matter, nothing is published by them.
         let last = self
-            .0
+            .wide
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(above(n)));
         above(last.unwrap_or_else(|last| last))
     }
+
+    /// A fresh number of 32 bits, above all before. The last one stays the last:
+    /// equal numbers are as good as rising ones, if not beside each other.
+    pub fn next_narrow(&self) -> u32 {
+        let last = self
+            .narrow
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                Some(n.saturating_add(1))
+            });
+        last.unwrap_or_else(|last| last).saturating_add(1)
+    }
 }
+
+/// The last number of 32 bits that has one above it.
+const MAX_NARROW: u32 = u32::MAX - 1;
 
 #[cfg(test)]
 mod tests {
@@ -248,5 +282,18 @@ mod tests {
             [seq.next(0), seq.next(0), seq.next(7), seq.next(3)],
             [1, 2, 8, 9]
         );
+    }
+
+    #[test]
+    fn narrow_seqs_begin_with_the_seconds_and_end_without_a_turn() {
+        let of = |micros| GlobalSeq::above(micros);
+        let restarted = of(1_800_000_003_000_000);
+        let former = of(1_800_000_000_999_999);
+        assert_eq!(former.next_narrow(), 1_800_000_001);
+        assert_eq!(former.next_narrow(), 1_800_000_002);
+        assert_eq!(restarted.next_narrow(), 1_800_000_004);
+        let late = of(u64::MAX);
+        assert_eq!([late.next_narrow(), late.next_narrow()], [u32::MAX; 2]);
+        assert_eq!(GlobalSeq::default().next_narrow(), 1);
     }
 }

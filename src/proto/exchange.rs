@@ -6,7 +6,7 @@ use super::codec::DecodeError;
 use super::config::ProtocolConfig;
 use super::fault::Fault;
 use super::frame::control::{Ack, Keepalive2, Keepalive2Ack};
-use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Tag};
+use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Tag, decode_legacy_header};
 use super::handshake::payload;
 use super::mutation::{self, Mutation};
 use super::output::{Clock, Event, Intake, Spares};
@@ -20,6 +20,7 @@ const STAGE_MAX: usize = 256 << 10;
 pub struct Exchange {
     /// What is written is forgotten, what is received is not acknowledged.
     lossy: bool,
+    wire: Wire,
     /// Messages came that no message or ACK of ours has acknowledged yet.
     owes_ack: bool,
     /// The newest keepalive of the peer that is not answered yet.
@@ -37,11 +38,25 @@ pub struct Exchange {
     probed: Option<Time>,
 }
 
+/// What messages travel in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wire {
+    /// Frames of msgr2. Each message acknowledges those that have come.
+    Frames,
+    /// Records of v1. Messages and acks are apart, and not everybody knows
+    /// keepalives.
+    Records {
+        /// This peer does.
+        keepalive2: bool,
+    },
+}
+
 impl Exchange {
     /// Opened at that time.
-    pub const fn new(lossy: bool, now: Time) -> Self {
+    pub const fn new(lossy: bool, wire: Wire, now: Time) -> Self {
         Self {
             lossy,
+            wire,
             owes_ack: false,
             owed_answer: None,
             last_active: now,
@@ -104,7 +119,7 @@ impl Exchange {
         if writer.is_worn() {
             return;
         }
-        if std::mem::take(keepalive) {
+        if std::mem::take(keepalive) && self.has_keepalives() {
             writer.control(&Keepalive2 { stamp: now.wall });
         }
         if let Some(stamp) = self.owed_answer.take() {
@@ -112,19 +127,35 @@ impl Exchange {
         }
         while writer.unsent() < STAGE_MAX && !writer.is_worn() {
             let Some(outgoing) = session.next() else {
-                // A message would have carried it.
-                if std::mem::take(&mut self.owes_ack) {
-                    let seq = session.in_seq();
-                    writer.control(&Ack { seq });
-                }
+                self.acknowledge(writer, session);
                 break;
             };
             writer.message(&outgoing, outgoing.message.seq, session.in_seq());
-            self.owes_ack = false;
+            self.owes_ack &= self.wire != Wire::Frames;
             match self.lossy || mutation::is(Mutation::AckEarly) {
                 true => session.let_go(outgoing, spares),
                 false => session.keep(outgoing),
             }
+        }
+        if self.wire != Wire::Frames {
+            // However much there is to say, it must not wait for the end of that.
+            self.acknowledge(writer, session);
+        }
+    }
+
+    /// A message of msgr2 would have carried it.
+    #[inline]
+    fn acknowledge(&mut self, writer: &mut FrameWriter, session: &Session) {
+        if std::mem::take(&mut self.owes_ack) {
+            let seq = session.in_seq();
+            writer.control(&Ack { seq });
+        }
+    }
+
+    const fn has_keepalives(&self) -> bool {
+        match self.wire {
+            Wire::Frames => true,
+            Wire::Records { keepalive2 } => keepalive2,
         }
     }
 
@@ -214,7 +245,7 @@ impl Exchange {
                 sooner(at, Some(Fault::HalfFrame));
             }
         }
-        if reads && !config.keepalive_interval.is_zero() {
+        if reads && !config.keepalive_interval.is_zero() && self.has_keepalives() {
             match self.probed {
                 // It goes out, and comes in, behind what is under way.
                 Some(at) => {
@@ -237,10 +268,15 @@ impl Exchange {
         intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
         let malformed = |why: DecodeError| Fault::Payload(Tag::Message, why);
-        let header = MessageHeader::decode(frame.first()).map_err(malformed)?;
+        let header = match self.wire {
+            Wire::Frames => MessageHeader::decode(frame.first()).map_err(malformed)?,
+            Wire::Records { .. } => decode_legacy_header(frame.first()).map_err(malformed)?.0,
+        };
         if !self.lossy {
             self.owes_ack = true;
-            self.on_ack(header.ack_seq, session, now, intake.spares)?;
+            if self.wire == Wire::Frames {
+                self.on_ack(header.ack_seq, session, now, intake.spares)?;
+            }
         }
         if !session.receive(header.seq) {
             reader.refund();
@@ -292,7 +328,7 @@ mod tests {
             session.push(message.into());
         }
         let now = Clock::default();
-        let mut exchange = Exchange::new(false, now.now);
+        let mut exchange = Exchange::new(false, Wire::Frames, now.now);
         let mut spares = Spares::default();
         exchange.stage(&mut writer, &mut session, &mut true, now, &mut spares);
         // A keepalive, of one record, and one message; the others wait.

@@ -35,10 +35,12 @@ pub enum Fault {
     HalfFrame,
     /// Open, and no answer came to a keepalive.
     KeepaliveTimeout,
-    /// The peer's vector has no msgr2 address to dial.
+    /// The peer's vector has no address to dial.
     NothingToDial,
     /// The peer's banner is the first protocol's.
     SpeaksV1,
+    /// The peer's banner is the second protocol's.
+    SpeaksV2,
     /// The peer's first bytes (so many of these) are something else.
     NotMsgr([u8; 8], usize),
     /// A banner of that payload length is none.
@@ -114,9 +116,35 @@ pub enum Fault {
     /// Resumes a session of ours with that message as the last it has, which
     /// cannot be.
     ImpossibleSeq(u64),
+    /// v1: the peer said that it closes the connection.
+    Closed,
+    /// v1: wrong crc of a message's header.
+    HeaderCrc,
+    /// v1: a message that its sender gave up.
+    Incomplete,
+    /// v1: a message that the peer has not signed, or not so.
+    MessageSignature,
+    /// v1: a record of the handshake does not decode.
+    V1Record(DecodeError),
+    /// v1: an authorizer of that length.
+    AuthorizerTooLarge(u32),
+    /// v1: the acceptor speaks that version and no other.
+    ProtocolVersion(u32),
+    /// v1: the acceptor lacks features that we insist on.
+    PeerLacksFeatures(u64),
+    /// v1: the acceptor's count of attempts in a session does not go with ours.
+    ConnectSeq(u32),
 }
 
 impl Fault {
+    /// The peer's first bytes belong to neither protocol.
+    pub fn not_msgr(seen: &[u8]) -> Self {
+        let mut shown = [0; 8];
+        let both = shown.iter_mut().zip(seen);
+        both.for_each(|(shown, seen)| *shown = *seen);
+        Self::NotMsgr(shown, seen.len())
+    }
+
     /// True if dialling again cannot help.
     pub const fn is_final(&self) -> bool {
         matches!(
@@ -148,8 +176,9 @@ impl fmt::Display for Fault {
             Self::NoProgress => f.write_str("peer takes nothing for too long"),
             Self::HalfFrame => f.write_str("peer stopped within a frame"),
             Self::KeepaliveTimeout => f.write_str("no answer to a keepalive"),
-            Self::NothingToDial => f.write_str("peer has no msgr2 address"),
+            Self::NothingToDial => f.write_str("peer has no address to dial"),
             Self::SpeaksV1 => f.write_str("peer speaks msgr v1"),
+            Self::SpeaksV2 => f.write_str("peer speaks msgr v2"),
             Self::NotMsgr(shown, len) => {
                 let shown = shown.get(..*len).unwrap_or(shown);
                 write!(f, "not a msgr peer: banner '{}'", shown.escape_ascii())
@@ -189,6 +218,15 @@ impl fmt::Display for Fault {
             Self::TooManyRetries => f.write_str("peer declines to resume again and again"),
             Self::AckBehind(seq) => write!(f, "peer acknowledged message {seq} after a later one"),
             Self::ImpossibleSeq(seq) => write!(f, "peer cannot have received message {seq}"),
+            Self::Closed => f.write_str("peer closed the connection, and said so"),
+            Self::HeaderCrc => f.write_str("message with a bad header crc"),
+            Self::Incomplete => f.write_str("message without an end"),
+            Self::MessageSignature => f.write_str("message with a wrong signature"),
+            Self::V1Record(why) => write!(f, "malformed handshake: {why}"),
+            Self::AuthorizerTooLarge(len) => write!(f, "authorizer of {len} bytes"),
+            Self::ProtocolVersion(theirs) => write!(f, "peer speaks protocol version {theirs}"),
+            Self::PeerLacksFeatures(bits) => write!(f, "peer lacks features {bits:#x}"),
+            Self::ConnectSeq(seq) => write!(f, "peer counts {seq} attempts in this session"),
             Self::AckAhead(seq) => write!(f, "peer acknowledged message {seq}, which was not sent"),
         }
     }

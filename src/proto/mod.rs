@@ -32,6 +32,7 @@ mod replace;
 mod replay;
 mod route;
 mod session;
+mod v1;
 #[cfg(test)]
 mod vectors;
 

@@ -2,9 +2,6 @@
 
 use crate::types::{AddrType, EntityAddr, EntityAddrVec};
 
-/// The protocols that can be dialled, the preferred one first.
-pub const SPOKEN: [AddrType; 1] = [AddrType::Msgr2];
-
 /// The addresses of `peer` at which an end that has the addresses `local` and
 /// speaks `spoken` may look for it. Those of the preferred protocol come first,
 /// in the peer's order, the others behind them. Whoever listens in the first

@@ -22,8 +22,11 @@ pub struct Session {
     pub server_cookie: u64,
     /// The peer's highest count of attempts that was seen.
     pub peer_global_seq: u64,
-    /// Counts the attempts to resume this session.
+    /// Counts the attempts to resume this session. In v1, which has no cookies, it
+    /// also says that there is one.
     pub connect_seq: u64,
+    /// In v1: the peer is known to have been told of the session.
+    pub shared: bool,
     /// The last message received.
     in_seq: u64,
     /// The last number given to a message.
@@ -177,6 +180,36 @@ impl Session {
         }
     }
 
+    /// Two ends of v1 go on, and the peer has everything up to `seq`. It may be
+    /// another session that it means, for they have no names: `strict` ends that.
+    /// Otherwise nothing is dropped that the peer may not have, and what is sent
+    /// gets numbers that are new to it.
+    pub fn agree(&mut self, seq: u64, strict: bool) -> Result<(), Fault> {
+        if self.could_have(seq) {
+            self.resume(seq);
+            return Ok(());
+        }
+        // Beyond that, numbers would come to an end.
+        if strict || seq > u64::MAX / 2 {
+            return Err(Fault::ImpossibleSeq(seq));
+        }
+        self.acked = seq;
+        if seq > self.out_seq {
+            self.out_seq = seq;
+            for again in &mut self.replay {
+                self.out_seq += 1;
+                again.message.seq = self.out_seq;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first message of a session that is about to begin gets the number
+    /// behind that one.
+    pub fn count_from(&mut self, seq: u64) {
+        self.out_seq = seq;
+    }
+
     /// A peer that remembers nothing is given a session: numbers start anew in
     /// both directions, but messages keep those they have.
     pub fn begin(&mut self) {
@@ -285,6 +318,29 @@ mod tests {
         session.requeue();
         let possible: Vec<u64> = (0..5).filter(|seq| session.could_have(*seq)).collect();
         assert_eq!(possible, [1, 2, 3]);
+    }
+
+    #[test]
+    fn two_that_mean_different_sessions_lose_nothing_unless_they_are_strict() {
+        let fresh = |strict, seq| {
+            let mut session = session(4);
+            write(&mut session, 2);
+            session.acknowledge(1, &mut Spares::default()).unwrap();
+            session.requeue();
+            let agreed = session.agree(seq, strict);
+            (agreed, write(&mut session, 9))
+        };
+        let plausible = vec![(3, 3), (4, 4)];
+        assert_eq!(fresh(true, 2), (Ok(()), plausible));
+        // It has forgotten what it acknowledged.
+        let forgotten = vec![(2, 2), (3, 3), (4, 4)];
+        assert_eq!(fresh(false, 0), (Ok(()), forgotten));
+        // It has what was never sent by this life.
+        let elsewhere = vec![(8, 2), (9, 3), (10, 4)];
+        assert_eq!(fresh(false, 7), (Ok(()), elsewhere));
+        for (strict, seq) in [(true, 0), (true, 7), (false, u64::MAX)] {
+            assert_eq!(fresh(strict, seq).0, Err(Fault::ImpossibleSeq(seq)));
+        }
     }
 
     #[test]

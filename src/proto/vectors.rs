@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::banner::Banner;
 use super::captured::{conversation, hex, records, staged};
 use super::codec::{Field, Reader};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Wire};
 use super::fault::Fault;
 use super::frame::control::{
     Ack, AuthBadMethod, AuthDone, AuthRequest, AuthSignature, ClientIdent, Control, Hello,
@@ -278,7 +278,7 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
     assert!(Banner::decode(&mut bytes).unwrap().is_some());
     let mut frames = 0;
     let mut reader = reader(revision);
-    let mut exchange = Exchange::new(true, Time::ZERO);
+    let mut exchange = Exchange::new(true, Wire::Frames, Time::ZERO);
     let mut session = Session::default();
     let mut events = Vec::new();
     while !bytes.is_empty() {

@@ -100,7 +100,9 @@ impl EntityAddr {
 
     /// True if somebody can be dialled there.
     pub fn is_dialable(&self) -> bool {
-        self.kind == AddrType::Msgr2 && !self.is_blank_ip() && self.port() != 0
+        matches!(self.kind, AddrType::Msgr2 | AddrType::Legacy)
+            && !self.is_blank_ip()
+            && self.port() != 0
     }
 
     /// True while the IP is unknown: no socket address, or the wildcard.

@@ -21,6 +21,7 @@ pub use examination::{Examination, Verdict};
 pub use host::{Answer, Question};
 pub use key_store::{KeyStore, NoKeys, PERMANENT};
 pub use mon_auth::{AuthWant, MonAuth, Progress};
+pub use none::is_login;
 pub use signature::{SIGNATURE_LEN, is_signature, signature};
 
 use std::fmt;

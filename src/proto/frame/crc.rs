@@ -25,6 +25,22 @@ pub fn payload(payload: &Payload) -> u32 {
         .fold(SEGMENT_SEED, |register, piece| update(register, piece))
 }
 
+/// From this size on it is cheaper to convert a crc than to compute another.
+const CONVERT_MIN: usize = 64 << 10;
+
+/// The crc of a segment in pieces as v1 has it, whose register begins with zeros.
+/// `known` is what msgr2 would say.
+pub fn payload_from_zero(payload: &Payload, known: Option<u32>) -> u32 {
+    match known {
+        Some(known) if payload.len() >= CONVERT_MIN => {
+            !crc32c::crc32c_combine(u32::MAX, !known, payload.len())
+        }
+        _ => payload
+            .pieces()
+            .fold(0, |register, piece| update(register, piece)),
+    }
+}
+
 /// The crcs of front, middle and data: what [`Outgoing`](crate::proto::Outgoing)
 /// can carry so that the sender's thread does the work.
 pub fn segment_crcs(message: &Message) -> [u32; 3] {
@@ -33,4 +49,22 @@ pub fn segment_crcs(message: &Message) -> [u32; 3] {
         payload(&message.middle),
         payload(&message.data),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crc_that_is_known_is_converted_to_that_of_v1() {
+        for len in [1, 100, CONVERT_MIN, CONVERT_MIN + 12_345, 3 << 20] {
+            let bytes: Vec<u8> = (0..len).map(|at| (at * 7 % 251) as u8).collect();
+            let whole: Payload = bytes::Bytes::from(bytes).into();
+            let known = Some(payload(&whole));
+            let computed = payload_from_zero(&whole, None);
+            assert_eq!(payload_from_zero(&whole, known), computed, "{len} bytes");
+        }
+        let empty = Payload::new();
+        assert_eq!(payload_from_zero(&empty, Some(SEGMENT_SEED)), 0);
+    }
 }

@@ -15,6 +15,8 @@ const SOCKADDR_IN: usize = 16;
 const SOCKADDR_IN6: usize = 28;
 /// What a legacy address carries: a whole `sockaddr_storage`.
 const SOCKADDR_STORAGE: usize = 128;
+/// All of it: marker, nonce and that.
+pub const LEGACY_ADDR_LEN: usize = 8 + SOCKADDR_STORAGE;
 
 const MARKER_LEGACY: u8 = 0;
 const MARKER_ADDR: u8 = 1;
@@ -51,10 +53,7 @@ impl Field for EntityAddr {
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match from.field()? {
-            MARKER_LEGACY => {
-                from.take(3)?;
-                legacy(from)
-            }
+            MARKER_LEGACY => legacy(from),
             MARKER_ADDR => modern(from),
             _ => Err(DecodeError("an address has an unknown marker")),
         }
@@ -142,8 +141,41 @@ fn modern(from: &mut Reader<'_>) -> Result<EntityAddr, DecodeError> {
     })
 }
 
+/// Appends an address in the form of peers before feature MSG_ADDR2, which is the
+/// only one in v1: the first 32 bits are zero, and its kind is left out.
+pub fn encode_legacy(addr: &EntityAddr, out: &mut Vec<u8>) {
+    let end = out.len() + LEGACY_ADDR_LEN;
+    out.put_u32_le(u32::from(MARKER_LEGACY));
+    out.put_u32_le(addr.nonce);
+    match addr.socket {
+        Some(SocketAddr::V4(socket)) => {
+            out.put_u16(AF_INET);
+            out.put_u16(socket.port());
+            out.put_slice(&socket.ip().octets());
+        }
+        Some(SocketAddr::V6(socket)) => {
+            out.put_u16(AF_INET6);
+            out.put_u16(socket.port());
+            out.put_u32_le(socket.flowinfo());
+            out.put_slice(&socket.ip().octets());
+            out.put_u32_le(socket.scope_id());
+        }
+        None => {}
+    }
+    out.resize(end, 0);
+}
+
+/// Takes an address in that form and no other.
+pub fn decode_legacy(from: &mut Reader<'_>) -> Result<EntityAddr, DecodeError> {
+    match from.field()? {
+        MARKER_LEGACY => legacy(from),
+        _ => Err(DecodeError("an address has an unknown marker")),
+    }
+}
+
 /// The form of peers before feature MSG_ADDR2, after its marker.
 fn legacy(from: &mut Reader<'_>) -> Result<EntityAddr, DecodeError> {
+    from.take(3)?;
     let nonce = from.field()?;
     let mut storage = Reader::new(from.take(SOCKADDR_STORAGE)?);
     let family = u16::from_be_bytes(*storage.array()?);

@@ -12,6 +12,7 @@ pub mod control;
 mod crc;
 mod entity;
 mod header;
+mod legacy;
 mod nonces;
 mod packed;
 mod plain;
@@ -26,7 +27,9 @@ pub use body::Frame;
 pub use crc::segment_crcs;
 #[cfg(test)]
 pub use crc::update as crc_update;
+pub use entity::{LEGACY_ADDR_LEN, decode_legacy, encode_legacy};
 pub use header::MessageHeader;
+pub use legacy::{LegacyForm, decode_header as decode_legacy_header};
 #[cfg(test)]
 pub use nonces::record::nonces_used;
 pub use preamble::{MAX_CONTROL_LEN, Revision, Tag};

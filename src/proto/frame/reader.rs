@@ -11,6 +11,7 @@ use crate::types::Hold;
 
 use super::body::{Body, Frame, Layout};
 use super::header::HEADER_LEN;
+use super::legacy::{self, Head, LegacyForm};
 use super::packed::Packed;
 use super::plain;
 use super::preamble::{MAX_CONTROL_LEN, PREAMBLE_LEN, Preamble, Revision, Tag};
@@ -68,6 +69,8 @@ enum Form {
     Crc(Revision),
     /// Sealed.
     Secure(Box<Opener>),
+    /// As records of v1.
+    Legacy(Box<LegacyForm>),
 }
 
 impl FrameReader {
@@ -100,6 +103,7 @@ impl FrameReader {
         match &self.form {
             Form::Crc(revision) => *revision,
             Form::Secure(opener) => opener.revision(),
+            Form::Legacy(_) => Revision::default(),
         }
     }
 
@@ -121,6 +125,11 @@ impl FrameReader {
         self.compression = agreed.map(|agreed| agreed.algorithm);
     }
 
+    /// All records from now on are of v1.
+    pub fn set_legacy(&mut self, form: LegacyForm) {
+        self.form = Form::Legacy(Box::new(form));
+    }
+
     /// Messages are legal from now on, up to that many payload bytes.
     pub fn allow_messages(&mut self, max_payload: u64) {
         self.max_message = Some(max_payload);
@@ -140,13 +149,13 @@ impl FrameReader {
         }
         match self.form {
             Form::Crc(revision) => self.next_of(Some(revision), input, admit),
-            Form::Secure(_) => self.next_sealed(input, admit),
+            Form::Secure(_) | Form::Legacy(_) => self.next_other(input, admit),
         }
     }
 
     /// Apart, so that the way of plain frames stays short.
     #[inline(never)]
-    fn next_sealed<'a>(
+    fn next_other<'a>(
         &mut self,
         input: &mut &'a [u8],
         admit: &mut dyn FnMut(u64) -> Admission,
@@ -321,6 +330,7 @@ impl FrameReader {
         let head = match &mut self.form {
             Form::Crc(_) => None,
             Form::Secure(opener) => opener.head(input)?,
+            Form::Legacy(_) => return self.legacy_head(input),
         };
         let Some(head) = head else {
             return Ok(None);
@@ -328,6 +338,21 @@ impl FrameReader {
         let preamble = Preamble::decode(&head)?;
         self.vet(&preamble, HEADER_LEN)?;
         Ok(Some(preamble))
+    }
+
+    fn legacy_head(&self, input: &mut &[u8]) -> Result<Option<Preamble>, Fault> {
+        loop {
+            let found = legacy::head(input)?;
+            if let Head::Short = found {
+                return Ok(None);
+            }
+            // The rest of a message's header is the first segment of its body.
+            *input = input.get(1..).unwrap_or_default();
+            if let Head::Begins(preamble) = found {
+                self.vet(&preamble, legacy::HEADER_LEN)?;
+                return Ok(Some(preamble));
+            }
+        }
     }
 
     #[inline]
@@ -400,6 +425,7 @@ impl FrameReader {
             (Some(revision), _) => preamble.body_len(revision),
             (None, Form::Crc(revision)) => preamble.body_len(*revision),
             (None, Form::Secure(opener)) => opener.body_len(preamble),
+            (None, Form::Legacy(form)) => form.body_len(preamble),
         };
         usize::try_from(len).map_err(|_| Fault::MessageTooLarge(len))
     }
@@ -408,7 +434,7 @@ impl FrameReader {
     #[inline]
     fn lead(&self) -> &[u8] {
         match &self.form {
-            Form::Crc(_) => &[],
+            Form::Crc(_) | Form::Legacy(_) => &[],
             Form::Secure(opener) => opener.lead(),
         }
     }
@@ -494,6 +520,7 @@ impl FrameReader {
                 (Layout::plain(second), aborted)
             }
             Form::Secure(opener) => opener.open(preamble, &mut body)?,
+            Form::Legacy(form) => (form.check(self.crcs, preamble, &body)?, false),
         };
         let frame = Frame::new(preamble, layout, Body::Owned(body.into()));
         Ok((!aborted).then_some(frame))

@@ -17,6 +17,7 @@ use crate::types::Payload;
 use super::control::Control;
 use super::crc;
 use super::header::{HEADER_LEN, MessageHeader};
+use super::legacy::{self, LegacyForm};
 use super::packed::{PackedMessage, pack};
 use super::plain;
 use super::preamble::{PREAMBLE_LEN, Preamble, Revision};
@@ -57,6 +58,8 @@ enum Form {
     Crc(Revision),
     /// Sealed.
     Secure(Box<Sealer>),
+    /// As records of v1.
+    Legacy(Box<LegacyForm>),
 }
 
 /// A payload piece that goes out from where it lies.
@@ -110,7 +113,7 @@ impl FrameWriter {
     #[inline]
     pub fn is_worn(&self) -> bool {
         match &self.form {
-            Form::Crc(_) => false,
+            Form::Crc(_) | Form::Legacy(_) => false,
             Form::Secure(sealer) => !sealer.can_seal(),
         }
     }
@@ -118,6 +121,11 @@ impl FrameWriter {
     /// Messages are compressed like that from now on.
     pub fn set_compression(&mut self, agreed: Option<Compression>) {
         self.compression = agreed;
+    }
+
+    /// All records from now on are of v1.
+    pub fn set_legacy(&mut self, form: LegacyForm) {
+        self.form = Form::Legacy(Box::new(form));
     }
 
     /// Stages bytes that are no frame.
@@ -139,6 +147,13 @@ impl FrameWriter {
             Form::Secure(sealer) => {
                 let _ = sealer.control(control, &mut self.staged);
             }
+            Form::Legacy(_) => {
+                // An open link of v1 has no others.
+                if let Some(tag) = legacy::tag_of(C::TAG) {
+                    self.staged.put_u8(tag);
+                    control.encode(&mut self.staged);
+                }
+            }
         }
         self.record(start);
     }
@@ -154,6 +169,7 @@ impl FrameWriter {
         match &self.form {
             Form::Crc(revision) => self.plain_message(outgoing, seq, ack_seq, *revision),
             Form::Secure(_) => self.sealed_message(outgoing, seq, ack_seq),
+            Form::Legacy(_) => self.legacy_message(outgoing, seq),
         }
     }
 
@@ -360,6 +376,7 @@ impl FrameWriter {
                     self.borrow(large.into());
                 }
             }
+            Form::Legacy(_) => return false,
         }
         true
     }
@@ -381,6 +398,23 @@ impl FrameWriter {
             .iter()
             .for_each(|payload| self.payload(payload));
         plain::epilogue(revision, packed.preamble.count, crcs, &mut self.staged);
+    }
+
+    fn legacy_message(&mut self, outgoing: &Outgoing, seq: u64) {
+        let Form::Legacy(form) = &self.form else {
+            return;
+        };
+        let (header, footer) = form.enclose(outgoing, seq, self.crcs);
+        let message = &outgoing.message;
+        let payloads = [&message.front, &message.middle, &message.data];
+        let small = small(payloads.map(Payload::len));
+        self.staged.reserve(legacy::MAX_OVERHEAD + small);
+        self.staged.put_u8(legacy::MESSAGE_TAG);
+        self.staged.put_slice(&header);
+        payloads.iter().for_each(|payload| self.payload(payload));
+        if let Form::Legacy(form) = &self.form {
+            form.put_footer(&footer, &mut self.staged);
+        }
     }
 
     #[inline]

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use crate::proto::auth::Answer;
 use crate::proto::banner::{Banner, revision};
+use crate::proto::exchange::Wire;
 use crate::proto::fault::{Fault, LinkDown};
 use crate::proto::frame::{Bulk, Frame};
 use crate::proto::handshake::{Connecting, Context, Dialled, Handshake, Step};
 use crate::proto::output::{Clock, Event, Initiator, Intake, Peer};
-use crate::types::{Hold, Time};
+use crate::types::{AddrType, Hold, Time};
 
 use super::{Asking, Attempt, Protocol, State};
 
@@ -51,14 +52,18 @@ impl Protocol {
         };
         // The time to be open in runs from the moment of dialling.
         let deadline = dialling.deadline.min(now + self.config.ready_timeout);
-        let dialled = Dialled {
-            peer_type: self.peer_type,
-            target: dialling.target,
-            global_seq: self.config.global_seq.next(0),
-        };
+        let target = dialling.target;
         if let Some(from) = from.filter(|_| !self.config.learn_addr) {
             self.local.fill_blank_ips(from);
         }
+        if target.kind == AddrType::Legacy {
+            return self.begin_legacy(target, deadline);
+        }
+        let dialled = Dialled {
+            peer_type: self.peer_type,
+            target,
+            global_seq: self.config.global_seq.next(0),
+        };
         self.shake(Handshake::Connect(Connecting::Banner(dialled)), deadline);
     }
 
@@ -104,11 +109,16 @@ impl Protocol {
         if !self.awaits_host() {
             return;
         }
-        let done = self.advance(
-            |handshake, context| handshake.handle_auth(answer, context),
-            now,
-            events,
-        );
+        let done = match self.state {
+            State::Legacy(_) => self.answer_legacy(answer, now, events),
+            _ => self
+                .advance(
+                    |handshake, context| handshake.handle_auth(answer, context),
+                    now,
+                    events,
+                )
+                .map(|_| ()),
+        };
         if let Err(fault) = done {
             self.fault(fault, now.now, events);
         }
@@ -117,7 +127,12 @@ impl Protocol {
     /// The socket is gone, or could not be had.
     pub fn handle_disconnected(&mut self, why: LinkDown, now: Time, events: &mut Vec<Event>) {
         match self.state {
-            State::Dialling(_) | State::Handshake(_) | State::Asking(_) | State::Open(_) => {
+            State::Dialling(_)
+            | State::Handshake(_)
+            | State::Asking(_)
+            | State::Legacy(_)
+            | State::LegacyAsking(_)
+            | State::Open(_) => {
                 let refused = matches!((&self.state, why), (State::Dialling(_), LinkDown::Refused));
                 if refused && !self.has_other_target() {
                     events.push(Event::Refused);
@@ -169,6 +184,11 @@ impl Protocol {
         now: Clock,
         intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
+        while let State::Legacy(_) = self.state {
+            if !self.receive_legacy(rest, now, intake.events)? {
+                return Ok(());
+            }
+        }
         while let State::Handshake(attempt) = &mut self.state {
             if attempt.handshake.expects_banner() {
                 if !self.receive_banner(rest, now, intake.events)? {
@@ -193,7 +213,7 @@ impl Protocol {
                 exchange.receive(&mut self.reader, &mut self.session, rest, now.now, intake)
             }
             // What follows the request belongs to whoever gets the socket.
-            State::Asking(_) => Ok(()),
+            State::Asking(_) | State::LegacyAsking(_) => Ok(()),
             // Nobody should read now; what comes belongs to a lost link.
             _ => {
                 *rest = &[];
@@ -242,11 +262,11 @@ impl Protocol {
         let now = now.now;
         match done {
             Done::Open(peer) => {
-                self.open(now);
+                self.open(Wire::Frames, now);
                 events.push(Event::Open(peer, Initiator::Us));
             }
             Done::Resumed => {
-                self.open(now);
+                self.open(Wire::Frames, now);
                 events.push(Event::Resumed(Initiator::Us));
             }
             Done::Asks if self.needs_verdict() => events.push(Event::Asked),

@@ -1,5 +1,6 @@
 //! A dialler asks for a session: who decides, and what follows.
 
+use crate::proto::exchange::Wire;
 use crate::proto::frame::control::{
     ClientIdent, FLAG_LOSSY, ServerIdent, SessionReconnectOk, SessionReset, SessionRetry,
     SessionRetryGlobal, Wait,
@@ -9,7 +10,7 @@ use crate::proto::handshake::{Accepting, Authenticated, Handshake, Request};
 use crate::proto::mutation::{self, Mutation};
 use crate::proto::output::{Event, Initiator, Peer};
 use crate::proto::replace::{Asked, Existing, Phase, Reconnect, Verdict, decide};
-use crate::types::{EntityAddr, EntityAddrVec, EntityName, Time, features};
+use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityName, Time, features};
 
 use super::{Asking, Attempt, Protocol, State};
 
@@ -20,6 +21,7 @@ impl Protocol {
     pub fn asked(&self) -> Option<&EntityAddrVec> {
         match &self.state {
             State::Asking(asking) => Some(asking.request.addrs()),
+            State::LegacyAsking(asking) => Some(asking.addrs()),
             _ => None,
         }
     }
@@ -27,8 +29,10 @@ impl Protocol {
     /// What is to become of the request, given the connection there is to the
     /// same peer.
     pub fn meet(&self, existing: Option<&Self>) -> Verdict {
-        let State::Asking(asking) = &self.state else {
-            return Verdict::Stale;
+        let asking = match &self.state {
+            State::Asking(asking) => asking,
+            State::LegacyAsking(asking) => return self.meet_legacy(asking, existing),
+            _ => return Verdict::Stale,
         };
         let asked = match &asking.request {
             Request::Ident(ident) => Asked::Ident {
@@ -56,6 +60,7 @@ impl Protocol {
                 Request::Ident(ident) => self.welcome(asking.peer, ident, now, events),
                 Request::Reconnect(_) => self.state = State::Asking(asking),
             },
+            State::LegacyAsking(asking) => self.grant_legacy(*asking, now, events),
             other => self.state = other,
         }
     }
@@ -65,6 +70,7 @@ impl Protocol {
     pub fn refuse(&mut self, verdict: Verdict) {
         let asking = match std::mem::replace(&mut self.state, State::Closed) {
             State::Asking(asking) => asking,
+            State::LegacyAsking(asking) => return self.refuse_legacy(*asking, verdict),
             other => return self.state = other,
         };
         match verdict {
@@ -113,8 +119,12 @@ impl Protocol {
         now: Time,
         events: &mut Vec<Event>,
     ) {
-        let State::Asking(asking) = std::mem::replace(&mut incoming.state, State::Closed) else {
-            return;
+        let asking = match std::mem::replace(&mut incoming.state, State::Closed) {
+            State::Asking(asking) => asking,
+            State::LegacyAsking(asking) => {
+                return self.take_over_legacy(incoming, *asking, reset, now, events);
+            }
+            _ => return,
         };
         let crcs = self.config.crc_data;
         let Asking { peer, request, .. } = *asking;
@@ -123,6 +133,7 @@ impl Protocol {
         self.reader.become_other(reader);
         self.writer = std::mem::replace(&mut incoming.writer, FrameWriter::new(crcs));
         self.local = incoming.local.clone();
+        self.speaks = AddrType::Msgr2;
         match request {
             Request::Ident(ident) => {
                 if reset || mutation::is(Mutation::LoseQueueOnReplace) {
@@ -140,7 +151,7 @@ impl Protocol {
                 self.session.resume(reconnect.msg_seq);
                 let msg_seq = self.session.in_seq();
                 self.writer.control(&SessionReconnectOk { msg_seq });
-                self.open(now);
+                self.open(Wire::Frames, now);
                 events.push(Event::Resumed(Initiator::Peer));
             }
         }
@@ -190,7 +201,7 @@ impl Protocol {
             flags: if lossy { FLAG_LOSSY } else { 0 },
             cookie: self.session.server_cookie,
         });
-        self.open(now);
+        self.open(Wire::Frames, now);
         let peer = Peer {
             name: EntityName::new(peer.peer_type, ident.gid),
             addrs: ident.addrs,

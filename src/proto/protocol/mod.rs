@@ -16,9 +16,11 @@
 //! ```
 //!
 //! Inputs stand in [`input`], what a fault leads to in [`reaction`], what
-//! becomes of a dialler that asks for a session in [`meeting`].
+//! becomes of a dialler that asks for a session in [`meeting`], and what of all this
+//! is different in v1 in [`legacy`].
 
 mod input;
+mod legacy;
 mod meeting;
 mod reaction;
 
@@ -27,16 +29,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::types::{EntityAddr, EntityAddrVec, EntityType, Policy, Random, Time};
+use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityType, Policy, Random, Time};
 
 use super::config::ProtocolConfig;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Wire};
 use super::frame::{FrameReader, FrameWriter};
 use super::handshake::{self, Accepting, Authenticated, Budget, Handshake, Request};
 use super::out_queue::Outgoing;
 use super::output::{Clock, Spares};
-use super::route::{SPOKEN, route};
+use super::route::route;
 use super::session::Session;
+use legacy::{LegacyAsking, LegacyAttempt};
 
 /// One connection to one peer, without its socket.
 ///
@@ -57,6 +60,8 @@ pub struct Protocol {
     state: State,
     /// Addresses of the peer at which this attempt has looked for it in vain.
     tried: usize,
+    /// The protocol of its last link, as addresses name it.
+    speaks: AddrType,
     session: Session,
     /// A keepalive is to go out before the next message.
     keepalive: bool,
@@ -80,6 +85,9 @@ enum State {
     Failing(&'static str),
     /// The dialler's request waits for a verdict.
     Asking(Box<Asking>),
+    /// The same two in v1.
+    Legacy(LegacyAttempt),
+    LegacyAsking(Box<LegacyAsking>),
     Open(Exchange),
     /// The last attempt failed; the next is due then.
     Backoff(Time),
@@ -216,6 +224,8 @@ impl Protocol {
             State::Dialling(dialling) => Some(dialling.deadline),
             State::Handshake(attempt) => Some(attempt.deadline),
             State::Asking(asking) => Some(asking.deadline),
+            State::Legacy(attempt) => Some(attempt.deadline),
+            State::LegacyAsking(asking) => Some(asking.deadline),
             State::Open(exchange) => {
                 Some(exchange.poll_timeout(&self.config, &self.reader, &self.writer, &self.session))
             }
@@ -261,7 +271,16 @@ impl Protocol {
 
     /// True while the host is asked who the peer is: see [`Self::handle_auth`].
     pub const fn awaits_host(&self) -> bool {
-        matches!(&self.state, State::Handshake(attempt) if attempt.handshake.awaits_host())
+        match &self.state {
+            State::Handshake(attempt) => attempt.handshake.awaits_host(),
+            State::Legacy(attempt) => attempt.handshake.awaits_host(),
+            _ => false,
+        }
+    }
+
+    /// The protocol that it speaks, as addresses name it.
+    pub const fn speaks(&self) -> AddrType {
+        self.speaks
     }
 
     /// True from the end of the handshake to the end of the link.
@@ -288,6 +307,8 @@ impl Protocol {
             State::Handshake(attempt) => attempt.handshake.name(),
             State::Failing(name) => name,
             State::Asking(_) => "SESSION_ACCEPTING",
+            State::Legacy(attempt) => attempt.handshake.name(),
+            State::LegacyAsking(_) => "ACCEPTING_WAIT_CONNECT_MSG_AUTH",
             State::Open(_) => "READY",
             State::Backoff(_) => "BACKOFF",
             State::Standby => "STANDBY",
@@ -309,6 +330,7 @@ impl Protocol {
             disposable: false,
             state: State::Idle,
             tried: 0,
+            speaks: AddrType::Msgr2,
             session: Session::default(),
             keepalive: false,
             denials: 0,
@@ -322,14 +344,30 @@ impl Protocol {
 
     /// Where to dial, if that is possible at all.
     fn target(&self) -> Option<EntityAddr> {
-        let mut route = route(&self.local, &self.peer, &SPOKEN);
-        route.nth(self.tried).copied()
+        self.route().nth(self.tried).copied()
     }
 
     /// Does the peer have one more address, after the one that is being tried?
     fn has_other_target(&self) -> bool {
-        let mut route = route(&self.local, &self.peer, &SPOKEN);
-        route.nth(self.tried + 1).is_some()
+        self.route().nth(self.tried + 1).is_some()
+    }
+
+    /// Where the peer may be. A session goes on in the protocol that it began in.
+    fn route(&self) -> impl Iterator<Item = &EntityAddr> {
+        let spoken: &[AddrType] = match self.speaks {
+            _ if !self.has_session() => &[AddrType::Msgr2, AddrType::Legacy],
+            AddrType::Legacy => &[AddrType::Legacy],
+            _ => &[AddrType::Msgr2],
+        };
+        route(&self.local, &self.peer, spoken)
+    }
+
+    /// Is there a session with the peer that could go on?
+    fn has_session(&self) -> bool {
+        match self.speaks {
+            AddrType::Legacy => self.session.connect_seq != 0,
+            _ => self.session.server_cookie != 0,
+        }
     }
 
     fn shake(&mut self, handshake: Handshake, deadline: Time) {
@@ -348,12 +386,12 @@ impl Protocol {
     }
 
     /// The handshake is done.
-    fn open(&mut self, now: Time) {
+    fn open(&mut self, wire: Wire, now: Time) {
         self.backoff = Duration::ZERO;
         self.denials = 0;
         self.incoming = false;
         self.tried = 0;
         self.reader.allow_messages(self.config.max_message);
-        self.state = State::Open(Exchange::new(self.policy.lossy, now));
+        self.state = State::Open(Exchange::new(self.policy.lossy, wire, now));
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::proto::fault::Fault;
 use crate::proto::output::Event;
 use crate::proto::session::Session;
-use crate::types::Time;
+use crate::proto::v1;
+use crate::types::{AddrType, Time};
 
 use super::{Dialling, Protocol, State};
 
@@ -34,13 +35,15 @@ impl Protocol {
             return self.fault(Fault::NothingToDial, now, events);
         };
         let deadline = now + self.config.ready_timeout;
+        self.speaks = target.kind;
         self.state = State::Dialling(Dialling { target, deadline });
         events.push(Event::Dial(target));
     }
 
     /// The link is lost, or was not to be had.
     pub(super) fn fault(&mut self, fault: Fault, now: Time, events: &mut Vec<Event>) {
-        let was_open = self.is_open();
+        let was_open = self.is_open() || self.is_granted();
+        let was_begun = self.was_begun();
         let during = self.state_name();
         let tries_other = self.is_nobody_there(fault) && self.has_other_target();
         self.reader.reset();
@@ -57,6 +60,9 @@ impl Protocol {
         } else if tries_other {
             self.tried += 1;
             self.dial(now, events);
+        } else if was_begun && self.ends_with_its_link() {
+            self.close();
+            events.push(Event::Closed { reset: true });
         } else if self.rests(fault) {
             self.tried = 0;
             self.state = State::Standby;
@@ -66,7 +72,10 @@ impl Protocol {
             self.dial(now, events);
         } else {
             self.tried = 0;
-            self.count_attempt();
+            // In v1 it is links that count, not attempts.
+            if self.speaks != AddrType::Legacy {
+                self.count_attempt();
+            }
             let pause = self.next_pause();
             self.state = State::Backoff(now + pause);
         }
@@ -83,8 +92,17 @@ impl Protocol {
                     Fault::Link(_) | Fault::SpeaksV1 | Fault::NotMsgr(..) | Fault::BannerLength(_)
                 )
             }
+            State::Legacy(attempt) if attempt.handshake.expects() == v1::Expected::Opening => {
+                matches!(fault, Fault::Link(_) | Fault::SpeaksV2 | Fault::NotMsgr(..))
+            }
             _ => false,
         }
+    }
+
+    /// Has this end said something to the peer already? In v1 a lossy connection is
+    /// over if it is lost behind that.
+    const fn was_begun(&self) -> bool {
+        matches!(self.speaks, AddrType::Legacy) && !matches!(self.state, State::Dialling(_))
     }
 
     /// Is there no use in dialling again? A peer that does not know us is asked
@@ -95,7 +113,7 @@ impl Protocol {
             return fault.is_final();
         }
         self.denials += 1;
-        self.session.server_cookie == 0 || self.denials >= MAX_DENIALS
+        !self.has_session() || self.denials >= MAX_DENIALS
     }
 
     /// Without a link, does this end wait for the peer or for something to say?
@@ -107,7 +125,7 @@ impl Protocol {
 
     /// An attempt to resume the session is told from those before by its count.
     fn count_attempt(&mut self) {
-        if self.session.server_cookie != 0 {
+        if self.has_session() {
             self.session.connect_seq = self.session.connect_seq.saturating_add(1);
         }
     }
