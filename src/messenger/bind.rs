@@ -65,6 +65,14 @@ pub(crate) fn advertised(
     let mut told = EntityAddrVec::default();
     for (index, addr) in addrs.0.iter().enumerate() {
         let mut socket = check(addr)?;
+        let listens = |kind| bound.0.iter().any(|addr| addr.kind == kind);
+        let (v1, v2) = (listens(AddrType::Legacy), listens(AddrType::Msgr2));
+        if (v1 || v2) && !listens(addr.kind) {
+            return Err(Error::new(
+                libc::EOPNOTSUPP,
+                format!("{addr}: nobody listens here for that protocol"),
+            ));
+        }
         if socket.port() == 0 {
             socket.set_port(bound.0.get(index).map_or(0, EntityAddr::port));
         }
@@ -96,11 +104,7 @@ pub(crate) fn release(processors: &[(Worker<Shard>, u64)]) {
 /// Where an address is, if its protocol is one that is spoken here.
 fn check(addr: &EntityAddr) -> Result<SocketAddr> {
     match (addr.kind, addr.socket) {
-        (AddrType::Msgr2, Some(socket)) => Ok(socket),
-        (AddrType::Legacy, _) => Err(Error::new(
-            libc::EOPNOTSUPP,
-            format!("{addr}: this version does not speak msgr v1"),
-        )),
+        (AddrType::Msgr2 | AddrType::Legacy, Some(socket)) => Ok(socket),
         _ => Err(Error::invalid(format!(
             "{addr} is not an address to listen at"
         ))),

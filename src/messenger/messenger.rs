@@ -13,7 +13,7 @@ use super::dispatcher::Dispatcher;
 use super::error::{Error, Result};
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
-use crate::types::{AuthName, EntityAddrVec, EntityType, Policy};
+use crate::types::{AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Policy};
 
 /// One endpoint: a name, addresses to be dialled at, connections, dispatchers
 /// (Ceph's `Messenger`).
@@ -130,7 +130,7 @@ impl Messenger {
     ///
     /// # Errors
     /// `EALREADY` after start or bind, `EINVAL` for an address that is none to
-    /// listen at, `EOPNOTSUPP` for a v1 address, `EADDRINUSE`, `EDEADLK` on a
+    /// listen at, `EADDRINUSE`, `EDEADLK` on a
     /// worker, `ESHUTDOWN`, or what the system says. Nothing is bound then.
     pub fn bind(&self, addrs: &EntityAddrVec) -> Result<()> {
         self.bind_avoiding(addrs, &[])
@@ -270,18 +270,12 @@ impl Messenger {
     ) -> Result<ConnectionRef> {
         check_peer_type(peer_type)?;
         self.inner.lifecycle().check_started()?;
-        let Some(target) = addrs.msgr2() else {
-            let why = format!("{addrs}: there is no msgr2 address");
-            return Err(Error::new(
-                if addrs.0.is_empty() {
-                    libc::EINVAL
-                } else {
-                    libc::EOPNOTSUPP
-                },
-                why,
-            ));
+        let speaks = |addr: &&EntityAddr| matches!(addr.kind, AddrType::Msgr2 | AddrType::Legacy);
+        let Some(target) = addrs.0.iter().find(speaks) else {
+            let why = format!("{addrs}: there is no address to dial");
+            return Err(Error::invalid(why));
         };
-        if target.is_blank_ip() || target.port() == 0 {
+        if !addrs.0.iter().any(EntityAddr::is_dialable) {
             return Err(Error::invalid(format!(
                 "{target} cannot be dialled: it needs an IP and a port"
             )));

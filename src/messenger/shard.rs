@@ -152,6 +152,11 @@ impl Shard {
             other => other.map(|con| con.id()),
         };
         let meets = existing.and_then(|existing| self.links.get(&existing));
+        if let (Some(existing), true) = (existing, meets.is_some_and(|it| !it.speaks_as(incoming)))
+        {
+            self.with_link(existing, center, |link, _, _| link.end(true));
+            return self.resolve(id, center);
+        }
         let verdict = incoming.meet(meets.map(|link| &**link));
         log::debug!("{}: asks for a session: {verdict:?}", incoming.con());
         match (verdict, existing) {

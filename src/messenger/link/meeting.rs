@@ -19,6 +19,11 @@ impl Link {
         self.protocol.asked()
     }
 
+    /// Of two protocols one has to go: a session is spoken in one alone.
+    pub(crate) fn speaks_as(&self, other: &Self) -> bool {
+        self.protocol.speaks() == other.protocol.speaks()
+    }
+
     /// What becomes of the dialler's request.
     pub(crate) fn meet(&self, existing: Option<&Self>) -> Verdict {
         self.protocol.meet(existing.map(|link| &link.protocol))

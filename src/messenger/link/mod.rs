@@ -20,7 +20,7 @@ use super::half_open::Entrant;
 use super::injection::Injector;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
 use crate::proto::{Answer, Clock, Event, LinkDown, Outgoing, Protocol, Spares};
-use crate::types::Time;
+use crate::types::{AddrType, Time};
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
 /// take thousands of small frames by one system call.
@@ -125,7 +125,11 @@ impl Link {
         let messenger = con.messenger();
         let config = Arc::clone(messenger.config());
         let (local, seed) = (messenger.myaddrs(), messenger.seed());
-        let protocol = Protocol::accept(config, local, newcomer.from, seed, center.now());
+        let (from, now) = (newcomer.from, center.now());
+        let protocol = match newcomer.kind {
+            AddrType::Legacy => Protocol::accept_legacy(config, local, from, seed, now),
+            _ => Protocol::accept(config, local, from, seed, now),
+        };
         let mut link = Self::new(con, protocol);
         link.half_open = Some(newcomer.entrant);
         link.settle_entrant()?;
