@@ -213,8 +213,13 @@ fn without_mode_crc_there_is_no_authentication() {
 }
 
 #[test]
-fn a_peer_without_a_msgr2_address_cannot_be_dialled() {
-    for peer in [EntityAddrVec::default(), addrs("v1:10.0.0.1:6789")] {
+fn a_peer_without_an_address_to_dial_cannot_be_dialled() {
+    for peer in [
+        EntityAddrVec::default(),
+        addrs("any:10.0.0.1:6789"),
+        addrs("v1:0.0.0.0:6789"),
+        addrs("v1:10.0.0.1:0"),
+    ] {
         let local = addrs("any:/5");
         let protocol =
             Protocol::connect(Arc::new(client_config()), local, EntityType::MON, peer, 1);
@@ -222,7 +227,7 @@ fn a_peer_without_a_msgr2_address_cannot_be_dialled() {
         end.protocol.start(Time::ZERO, &mut end.events);
         assert_eq!(
             end.story(),
-            format!("fault: peer has no msgr2 address; {GIVEN_UP}")
+            format!("fault: peer has no address to dial; {GIVEN_UP}")
         );
     }
 }

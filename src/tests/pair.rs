@@ -14,6 +14,8 @@ use crate::types::{
 
 /// Where the acceptor listens.
 pub const SERVER: &str = "v2:10.0.0.1:6800/7";
+/// The same in v1.
+pub const SERVER_V1: &str = "v1:10.0.0.1:6800/7";
 /// Where the dialler comes from.
 pub const CLIENT_SOCKET: &str = "10.0.0.2:40000";
 
@@ -65,6 +67,8 @@ pub struct Pair {
     /// What an acceptor sends when it opens.
     pub replies: Vec<Message>,
     server: Arc<ProtocolConfig>,
+    /// The link speaks v1.
+    legacy: bool,
     /// Under way to the acceptor and to the dialler.
     wires: [VecDeque<u8>; 2],
     /// Bytes that arrived on the first link.
@@ -314,8 +318,21 @@ impl Pair {
             pipes: SMOOTH,
             replies: Vec::new(),
             server: Arc::new(server),
+            legacy: false,
             wires: [VecDeque::new(), VecDeque::new()],
             carried: [0; 2],
+        }
+    }
+
+    /// Two ends that speak v1.
+    pub fn legacy(client: ProtocolConfig, server: ProtocolConfig) -> Self {
+        let local = addrs("any:/5");
+        let peer = addrs(SERVER_V1);
+        let dialler = Protocol::connect(Arc::new(client.clone()), local, EntityType::OSD, peer, 1);
+        Self {
+            dialler: End::new(dialler),
+            legacy: true,
+            ..Self::new(client, server)
         }
     }
 
@@ -456,7 +473,11 @@ impl Pair {
         }
         self.dialler.protocol.handle_connected(None, self.now);
         let from = CLIENT_SOCKET.parse().unwrap();
-        let protocol = Protocol::accept(self.server.clone(), addrs(SERVER), from, 2, self.now);
+        let (server, now) = (self.server.clone(), self.now);
+        let protocol = match self.legacy {
+            true => Protocol::accept_legacy(server, addrs(SERVER_V1), from, 2, now),
+            false => Protocol::accept(server, addrs(SERVER), from, 2, now),
+        };
         let mut acceptor = End::new(protocol);
         acceptor.refuse = self.dialler.refuse;
         self.acceptor = Some(acceptor);

@@ -7,14 +7,18 @@ use std::sync::Arc;
 use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict};
 use crate::types::{EntityType, Message, Policy, Random, Time};
 
-use super::pair::{CLIENT_SOCKET, End, Pipes, SERVER, SMOOTH, addrs, config, message};
+use super::pair::{CLIENT_SOCKET, End, Pipes, SERVER, SERVER_V1, SMOOTH, addrs, config, message};
 
 /// Where the dialler could be dialled, if its policy lets it be.
 const CLIENT: &str = "v2:10.0.0.2:6800/9";
+/// The same in v1.
+const CLIENT_V1: &str = "v1:10.0.0.2:6800/9";
 
 /// A dialler and the server's side: the session there, and a newcomer's
 /// handshake until it is known what becomes of it.
 struct Conversation {
+    /// It is in v1.
+    legacy: bool,
     server_config: Arc<ProtocolConfig>,
     dialler: End,
     session: Option<End>,
@@ -56,18 +60,34 @@ fn lines() -> Vec<Message> {
 
 impl Conversation {
     fn new(client: Policy, server: Policy, cuts: &[(usize, usize)]) -> Self {
+        Self::at((CLIENT, SERVER), client, server, cuts)
+    }
+
+    fn legacy(client: Policy, server: Policy, cuts: &[(usize, usize)]) -> Self {
+        let mut conversation = Self::at((CLIENT_V1, SERVER_V1), client, server, cuts);
+        conversation.legacy = true;
+        conversation
+    }
+
+    fn at(
+        (own, peer): (&str, &str),
+        client: Policy,
+        server: Policy,
+        cuts: &[(usize, usize)],
+    ) -> Self {
         let client = Arc::new(config("osd.1", client));
         let mut dialler = End::new(Protocol::connect(
             client,
-            addrs(CLIENT),
+            addrs(own),
             EntityType::OSD,
-            addrs(SERVER),
+            addrs(peer),
             1,
         ));
         for line in lines() {
             dialler.protocol.send(Outgoing::from(line));
         }
         Self {
+            legacy: false,
             server_config: Arc::new(config("osd.3", server)),
             dialler,
             session: None,
@@ -113,13 +133,13 @@ impl Conversation {
         }
         self.dialler.protocol.handle_connected(None, self.now);
         self.seed += 1;
-        self.newcomer = Some(End::new(Protocol::accept(
-            Arc::clone(&self.server_config),
-            addrs(SERVER),
-            CLIENT_SOCKET.parse().unwrap(),
-            self.seed,
-            self.now,
-        )));
+        let config = Arc::clone(&self.server_config);
+        let from = CLIENT_SOCKET.parse().unwrap();
+        let (seed, now) = (self.seed, self.now);
+        self.newcomer = Some(End::new(match self.legacy {
+            true => Protocol::accept_legacy(config, addrs(SERVER_V1), from, seed, now),
+            false => Protocol::accept(config, addrs(SERVER), from, seed, now),
+        }));
         self.linked = Some(Side::Newcomer);
         self.carried = [0; 2];
         self.links += 1;
@@ -242,8 +262,9 @@ impl Conversation {
     }
 }
 
-#[test]
-fn cut_at_every_byte_and_again_a_session_loses_doubles_and_reorders_nothing() {
+type Begin = fn(Policy, Policy, &[(usize, usize)]) -> Conversation;
+
+fn cut_everywhere(begin: Begin) -> (usize, usize) {
     let chopped = Pipes {
         read: 1500,
         write: 4000,
@@ -253,7 +274,7 @@ fn cut_at_every_byte_and_again_a_session_loses_doubles_and_reorders_nothing() {
     for pipes in [SMOOTH, chopped] {
         let begin = |cuts: &[(usize, usize)]| {
             let policies = (Policy::lossless_client(), Policy::stateful_server());
-            let mut begun = Conversation::new(policies.0, policies.1, cuts);
+            let mut begun = begin(policies.0, policies.1, cuts);
             begun.pipes = pipes;
             begun
         };
@@ -275,6 +296,21 @@ fn cut_at_every_byte_and_again_a_session_loses_doubles_and_reorders_nothing() {
         }
     }
     println!("sessions cut at every byte: {runs} runs, {links} links, 0 violations");
+    (runs, links)
+}
+
+#[test]
+fn cut_at_every_byte_and_again_a_session_loses_doubles_and_reorders_nothing() {
+    let (runs, links) = cut_everywhere(Conversation::new);
+    assert!(
+        runs > 5_000 && links > 2 * runs,
+        "{runs} runs, {links} links"
+    );
+}
+
+#[test]
+fn cut_at_every_byte_and_again_a_session_of_v1_does_not_either() {
+    let (runs, links) = cut_everywhere(Conversation::legacy);
     assert!(
         runs > 5_000 && links > 2 * runs,
         "{runs} runs, {links} links"

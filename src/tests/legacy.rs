@@ -1,0 +1,347 @@
+//! v1 between two ends of ours, and against a peer that does not behave.
+
+use std::sync::Arc;
+
+use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig};
+use crate::types::{EntityType, Message, Policy, Time, features};
+
+use super::exchange::shapes;
+use super::pair::{
+    CLIENT_SOCKET, End, Pair, Pipes, SERVER_V1, SMOOTH, addrs, client_config, config, message,
+    server_config,
+};
+
+const NOW: Time = Time::ZERO;
+
+const READY: u8 = 1;
+const RESET_SESSION: u8 = 2;
+const WAIT: u8 = 3;
+const RETRY_SESSION: u8 = 4;
+const RETRY_GLOBAL: u8 = 5;
+const BAD_PROTOCOL_VERSION: u8 = 10;
+const BAD_AUTHORIZER: u8 = 11;
+const FEATURES: u8 = 12;
+const SEQ: u8 = 13;
+const CHALLENGE: u8 = 16;
+
+fn without(bits: u64, mut config: ProtocolConfig, policy: Policy) -> ProtocolConfig {
+    config.policies.set_default(Policy {
+        features_supported: policy.features_supported & !bits,
+        ..policy
+    });
+    config
+}
+
+#[test]
+fn messages_of_all_shapes_arrive_unchanged_whatever_features_the_ends_share() {
+    let (client, server) = (Policy::lossy_client(), Policy::stateless_server());
+    for bits in [
+        0,
+        features::RECONNECT_SEQ,
+        features::MSG_AUTH,
+        features::MSGR_KEEPALIVE2,
+        u64::MAX,
+    ] {
+        for refuse in [false, true] {
+            let client = without(bits, client_config(), client);
+            let mut pair = Pair::legacy(client, without(0, server_config(), server));
+            pair.dialler.refuse = refuse;
+            pair.replies = shapes();
+            shapes().into_iter().for_each(|message| pair.send(message));
+            pair.start();
+            pair.drive();
+            for end in [&pair.dialler, pair.acceptor.as_ref().unwrap()] {
+                let got: Vec<&Message> = end.messages().collect();
+                assert_eq!(got.len(), shapes().len(), "{}", end.story());
+                for (seq, (got, sent)) in (1..).zip(got.into_iter().zip(shapes())) {
+                    assert_eq!(*got, Message { seq, ..sent });
+                }
+                assert_eq!(end.balance, 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn reads_and_writes_of_every_size_carry_the_same_messages() {
+    for (read, write) in [
+        (1, 1),
+        (1, 4000),
+        (53, 54),
+        (54, 53),
+        (77, 1000),
+        (65_537, 16 << 10),
+    ] {
+        let mut pair = Pair::legacy(client_config(), server_config());
+        pair.pipes = Pipes {
+            read,
+            write,
+            slices: 1 + read % 5,
+            ..SMOOTH
+        };
+        let few = if read.min(write) < 16 { 6 } else { 9 };
+        let sent: Vec<_> = shapes().into_iter().take(few).collect();
+        sent.iter().for_each(|message| pair.send(message.clone()));
+        pair.start();
+        pair.drive();
+        assert_eq!(pair.acceptor().messages().count(), few, "{read} {write}");
+    }
+}
+
+#[test]
+fn data_without_a_crc_arrives_where_both_want_it_so() {
+    let bare = |mut config: ProtocolConfig| {
+        config.crc_data = false;
+        config
+    };
+    let mut pair = Pair::legacy(bare(client_config()), bare(server_config()));
+    shapes().into_iter().for_each(|message| pair.send(message));
+    pair.start();
+    pair.drive();
+    assert_eq!(pair.acceptor().messages().count(), shapes().len());
+}
+
+#[test]
+fn both_ends_open_and_know_each_other() {
+    let mut pair = Pair::legacy(client_config(), server_config());
+    pair.start();
+    pair.drive();
+    let peer = |end: &End| {
+        let found = end.events.iter().find_map(|event| match event {
+            Event::Open(peer, _) => {
+                Some((peer.name.to_string(), peer.addrs.to_string(), peer.lossy))
+            }
+            _ => None,
+        });
+        found.expect("never opened")
+    };
+    let server = ("osd.?".to_owned(), SERVER_V1.to_owned(), true);
+    assert_eq!(peer(&pair.dialler), server);
+    let client = ("client.?".to_owned(), "v1:10.0.0.2:0/5".to_owned(), true);
+    assert_eq!(peer(pair.acceptor()), client);
+}
+
+#[test]
+fn a_lossy_connection_is_over_once_its_dialler_has_said_something() {
+    let mut pair = Pair::legacy(client_config(), server_config());
+    pair.start();
+    pair.drive();
+    let carried = pair.carried;
+    for direction in 0..2 {
+        for at in 0..carried[direction] {
+            let mut pair = Pair::legacy(client_config(), server_config());
+            pair.pipes.cut = Some((direction, at));
+            pair.start();
+            pair.drive();
+            let told = pair.dialler.story();
+            assert!(pair.dialler.was_reset(), "{direction} {at}: {told}");
+            let dials = pair.dialler.count(|event| matches!(event, Event::Dial(_)));
+            assert_eq!(dials, 1, "{direction} {at}: {told}");
+        }
+    }
+    let mut end = dialler(client_config());
+    end.disconnect(LinkDown::Refused, NOW);
+    assert_eq!(end.protocol.state_name(), "BACKOFF");
+}
+
+fn dialler(config: ProtocolConfig) -> End {
+    let mut end = End::new(Protocol::connect(
+        Arc::new(config),
+        addrs("any:/5"),
+        EntityType::OSD,
+        addrs(SERVER_V1),
+        1,
+    ));
+    end.protocol.start(NOW, &mut end.events);
+    end
+}
+
+/// A lossless dialler with something to say, whose CONNECT is out.
+fn asking() -> End {
+    let mut end = dialler(config("osd.9", Policy::lossless_peer()));
+    end.protocol.send(Outgoing::from(message(1, 4, 0, 0)));
+    end.protocol.handle_connected(None, NOW);
+    let mut opening = b"ceph v027".to_vec();
+    opening.extend(address([10, 0, 0, 1], 6800, 7));
+    opening.extend(address([10, 0, 0, 2], 40_000, 0));
+    end.receive(&opening, NOW);
+    end
+}
+
+fn address(ip: [u8; 4], port: u16, nonce: u32) -> Vec<u8> {
+    let mut bytes = vec![0; 4];
+    bytes.extend(nonce.to_le_bytes());
+    bytes.extend([0, 2]);
+    bytes.extend(port.to_be_bytes());
+    bytes.extend(ip);
+    bytes.resize(136, 0);
+    bytes
+}
+
+fn reply(tag: u8, global_seq: u32, connect_seq: u32) -> Vec<u8> {
+    let mut bytes = vec![tag];
+    bytes.extend(features::SUPPORTED_DEFAULT.to_le_bytes());
+    bytes.extend(global_seq.to_le_bytes());
+    bytes.extend(connect_seq.to_le_bytes());
+    bytes.extend(10_u32.to_le_bytes());
+    bytes.extend([0; 5]);
+    bytes
+}
+
+/// The counts in a dialler's last CONNECT: global_seq and connect_seq.
+fn counts(end: &mut End) -> (u32, u32) {
+    let sent = end.transmit_all(NOW);
+    // Method none, and the name of osd.9.
+    let connect = &sent[sent.len() - 33 - 18..];
+    let word = |at: usize| u32::from_le_bytes(connect[at..at + 4].try_into().unwrap());
+    assert_eq!((word(8), word(24), word(28)), (4, 1, 18));
+    (word(12), word(16))
+}
+
+#[test]
+fn a_dialler_counts_on_as_it_is_told() {
+    let mut end = asking();
+    assert_eq!(counts(&mut end), (1, 0));
+    end.receive(&reply(RETRY_GLOBAL, 41, 0), NOW);
+    assert_eq!(counts(&mut end), (42, 0));
+    end.receive(&reply(RETRY_SESSION, 0, 7), NOW);
+    assert_eq!(counts(&mut end), (42, 7));
+    end.receive(&reply(RETRY_GLOBAL, u32::MAX, 0), NOW);
+    assert_eq!(counts(&mut end), (u32::MAX, 7));
+    end.receive(&reply(READY, 5, 8), NOW);
+    assert!(end.protocol.is_open(), "{}", end.story());
+    assert_eq!(end.transmit_all(NOW).len(), 1 + 53 + 4 + 21);
+    // The next attempts count from where the messenger's are.
+    end.protocol.keepalive();
+    end.disconnect(LinkDown::Eof, NOW);
+    end.protocol.handle_connected(None, NOW);
+    assert_eq!(end.count(|event| matches!(event, Event::Dial(_))), 2);
+}
+
+#[test]
+fn a_dialler_is_sent_back_three_times_and_then_pauses() {
+    for tag in [RETRY_GLOBAL, RETRY_SESSION, RESET_SESSION] {
+        let mut end = asking();
+        for round in 1..=4 {
+            assert_eq!(end.protocol.state_name(), "CONNECTING_SEND_CONNECT_MSG");
+            end.receive(&reply(tag, round, round), NOW);
+        }
+        assert!(end.story().contains("again and again"), "{}", end.story());
+        // With everything lost, there is nothing to come back for.
+        let state = if tag == RESET_SESSION {
+            "STANDBY"
+        } else {
+            "BACKOFF"
+        };
+        assert_eq!(end.protocol.state_name(), state, "{tag}");
+    }
+}
+
+#[test]
+fn answers_that_end_an_attempt_say_why() {
+    for (tag, why) in [
+        (WAIT, "peer said to wait"),
+        (FEATURES, "peer requires features 0x0"),
+        (BAD_PROTOCOL_VERSION, "peer speaks protocol version 10"),
+        (RETRY_SESSION, "peer counts 0 attempts in this session"),
+        (READY, "peer counts 0 attempts in this session"),
+        (99, "malformed handshake: an answer is none that is known"),
+    ] {
+        let mut end = asking();
+        end.receive(&reply(tag, 0, 0), NOW);
+        assert!(end.story().contains(why), "{tag}: {}", end.story());
+        assert_eq!(end.protocol.state_name(), "BACKOFF", "{tag}");
+    }
+    for (tag, why) in [
+        (BAD_AUTHORIZER, "peer does not take auth none (error -13)"),
+        (CHALLENGE, "out of turn"),
+    ] {
+        let mut end = asking();
+        end.receive(&reply(tag, 0, 0), NOW);
+        assert!(end.story().contains(why), "{tag}: {}", end.story());
+        assert!(end.was_reset());
+    }
+}
+
+#[test]
+fn a_reset_loses_what_was_queued_and_goes_on_from_a_number_nobody_knows() {
+    let mut end = asking();
+    end.receive(&reply(RESET_SESSION, 0, 0), NOW);
+    assert_eq!(counts(&mut end), (1, 0));
+    assert_eq!(end.count(|event| *event == Event::RemoteReset), 1);
+    let mut granted = reply(SEQ, 5, 1);
+    granted.extend(0_u64.to_le_bytes());
+    end.receive(&granted, NOW);
+    assert_eq!(end.transmit_all(NOW), [0; 8], "it has received nothing");
+    end.protocol.send(Outgoing::from(message(2, 4, 0, 0)));
+    let sent = end.transmit_all(NOW);
+    let seq = u64::from_le_bytes(sent[1..9].try_into().unwrap());
+    assert!(seq > 1 && seq <= 1 << 31, "{seq}");
+}
+
+#[test]
+fn a_dialler_looks_where_it_has_come_to() {
+    for (ip, port, nonce, fine) in [
+        ([10, 0, 0, 1], 6800, 7, true),
+        ([0, 0, 0, 0], 6800, 7, true),
+        ([10, 0, 0, 2], 6800, 7, false),
+        ([10, 0, 0, 1], 6801, 7, false),
+        ([0, 0, 0, 0], 6800, 8, false),
+    ] {
+        let mut end = dialler(config("osd.9", Policy::lossless_peer()));
+        end.protocol.handle_connected(None, NOW);
+        let mut opening = b"ceph v027".to_vec();
+        opening.extend(address(ip, port, nonce));
+        opening.extend(address([10, 0, 0, 2], 40_000, 0));
+        end.receive(&opening, NOW);
+        let asks = end.protocol.state_name() == "CONNECTING_SEND_CONNECT_MSG";
+        assert_eq!(asks, fine, "{ip:?} {port} {nonce}: {}", end.story());
+    }
+}
+
+#[test]
+fn ends_of_different_protocols_find_out_at_once() {
+    let from = CLIENT_SOCKET.parse().unwrap();
+    let server = || Arc::new(server_config());
+    let mut old = End::new(Protocol::accept_legacy(
+        server(),
+        addrs(SERVER_V1),
+        from,
+        1,
+        NOW,
+    ));
+    old.receive(b"ceph v2\n", NOW);
+    assert!(
+        old.story().contains("peer speaks msgr v2"),
+        "{}",
+        old.story()
+    );
+    let mut new = End::new(Protocol::accept(
+        server(),
+        addrs("v2:10.0.0.1:6800/7"),
+        from,
+        1,
+        NOW,
+    ));
+    new.receive(b"ceph v027", NOW);
+    assert!(
+        new.story().contains("peer speaks msgr v1"),
+        "{}",
+        new.story()
+    );
+}
+
+#[test]
+fn keepalives_are_answered_and_not_sent_to_who_does_not_know_them() {
+    let acks = |end: &End| end.count(|event| matches!(event, Event::KeepaliveAck(_)));
+    for (bits, answers) in [(0, 1), (features::MSGR_KEEPALIVE2, 0)] {
+        let client = without(bits, client_config(), Policy::lossy_client());
+        let mut pair = Pair::legacy(client, server_config());
+        pair.start();
+        pair.drive();
+        pair.dialler.protocol.keepalive();
+        pair.drive();
+        assert_eq!(acks(&pair.dialler), answers);
+        assert!(pair.dialler.protocol.is_open() && !pair.dialler.protocol.has_unsent());
+    }
+}
