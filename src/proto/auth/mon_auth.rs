@@ -120,8 +120,8 @@ impl MonAuth {
         }
         let op = Reader::new(&reply.payload).field::<Op>();
         match op.map_err(CephxError::from)? {
-            Op::AuthSessionKey => self.logged_in(&reply, context),
-            Op::PrincipalSessionKey => {
+            Op::AuthTicket => self.logged_in(&reply, context),
+            Op::ServiceTickets => {
                 let auth = keys.ticket(EntityType::AUTH);
                 let auth = auth.ok_or(CephxError::NoTicket(EntityType::AUTH))?;
                 let got = service_tickets::answered(&reply.payload, &auth.session_key, context.now);
@@ -131,7 +131,7 @@ impl MonAuth {
                 });
                 Ok(Progress::Got)
             }
-            Op::RotatingKey => {
+            Op::RotatingSecrets => {
                 let own = keys.secret(context.name).ok_or(AuthFault::NoKey)?;
                 keys.set_rotating(RotatingSecrets::answered(&reply.payload, &own)?);
                 Ok(Progress::Got)

@@ -96,7 +96,7 @@ impl Exchange {
     /// What the dialler said in answer to the challenge.
     fn authenticate(&self) -> Authenticate {
         let mut from = Reader::new(&self.answer);
-        assert_eq!(from.field(), Ok(Op::AuthSessionKey));
+        assert_eq!(from.field(), Ok(Op::AuthTicket));
         let authenticate = from.field().unwrap();
         assert!(from.rest().is_empty());
         authenticate
@@ -184,7 +184,7 @@ fn a_login_says_what_was_captured_and_finds_the_same_keys() {
 
 /// What a monitor granted, read and written again.
 fn granted_again(done: &[u8], owner: &CryptoKey, old: Option<&CryptoKey>) -> Vec<u8> {
-    let mut from = Op::AuthSessionKey.answered(done).unwrap();
+    let mut from = Op::AuthTicket.answered(done).unwrap();
     let auth = TicketReply::open(&mut from, owner, old).unwrap();
     let session_key = auth.0[0].ticket.session_key.clone();
     let wrapped = from.blob().unwrap();
@@ -392,7 +392,7 @@ fn all_that_is_asked_of_a_monitor_by_messages_is_reproduced_in_both_roles() {
 fn more_tickets((ask, answer): &(MAuth, MAuthReply), logged_in: &LoggedIn) {
     let auth = &logged_in.tickets.by_service[&AUTH_SERVICE];
     let mut from = Reader::new(&ask.payload);
-    assert_eq!(from.field(), Ok(Op::PrincipalSessionKey));
+    assert_eq!(from.field(), Ok(Op::ServiceTickets));
     let _: Shown = from.field().unwrap();
     let opened = auth
         .session_key
@@ -405,8 +405,8 @@ fn more_tickets((ask, answer): &(MAuth, MAuthReply), logged_in: &LoggedIn) {
     let got = service_tickets::answered(&answer.payload, &auth.session_key, NOW).unwrap();
     let services: Vec<u8> = got.keys().map(|service| service.0).collect();
     assert_eq!(services, [1, 4, 16]);
-    let mut again = Op::PrincipalSessionKey.answer();
-    let mut from = Op::PrincipalSessionKey.answered(&answer.payload).unwrap();
+    let mut again = Op::ServiceTickets.answer();
+    let mut from = Op::ServiceTickets.answered(&answer.payload).unwrap();
     let reply = TicketReply::open(&mut from, &auth.session_key, None).unwrap();
     again.extend(reply.seal(&auth.session_key, None, &dry()).unwrap());
     assert_eq!(again, answer.payload);

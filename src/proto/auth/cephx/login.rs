@@ -87,7 +87,7 @@ impl Login {
         auth_done: &[u8],
         now: WallTime,
     ) -> Result<LoggedIn, CephxError> {
-        let mut from = Op::AuthSessionKey.answered(auth_done)?;
+        let mut from = Op::AuthTicket.answered(auth_done)?;
         let old = self.old.as_ref().map(|ticket| &ticket.session_key);
         let mut by_service = TicketReply::open(&mut from, &self.key, old)?.received(now);
         let auth = by_service.get(&AUTH_SERVICE);
@@ -121,7 +121,7 @@ impl Login {
             Some(ticket) => ticket.blob.clone(),
             None => TicketBlob::default(),
         };
-        let mut out = Op::AuthSessionKey.request();
+        let mut out = Op::AuthTicket.request();
         Authenticate {
             client_challenge,
             key: proof(&self.key, server_challenge, client_challenge, entropy)?,

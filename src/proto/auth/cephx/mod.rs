@@ -42,6 +42,5 @@ mod verifier_tests;
 
 pub use error::CephxError;
 pub use key::{CryptoKey, KeyType};
-pub use keyring::{Entry, Keyring, KeyringError};
-pub use seal::Usage;
+pub use keyring::{Entry, Keyring};
 pub use ticket::{Ticket, Tickets};

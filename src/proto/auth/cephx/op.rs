@@ -8,11 +8,11 @@ use super::error::CephxError;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Op {
     /// The auth ticket, for a proof.
-    AuthSessionKey = 0x0100,
+    AuthTicket = 0x0100,
     /// Tickets for services, for the auth ticket.
-    PrincipalSessionKey = 0x0200,
+    ServiceTickets = 0x0200,
     /// The keys of the daemon's own kind of service.
-    RotatingKey = 0x0400,
+    RotatingSecrets = 0x0400,
 }
 
 impl Op {
@@ -52,9 +52,9 @@ impl Field for Op {
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match from.field::<u16>()? {
-            0x0100 => Ok(Self::AuthSessionKey),
-            0x0200 => Ok(Self::PrincipalSessionKey),
-            0x0400 => Ok(Self::RotatingKey),
+            0x0100 => Ok(Self::AuthTicket),
+            0x0200 => Ok(Self::ServiceTickets),
+            0x0400 => Ok(Self::RotatingSecrets),
             _ => Err(DecodeError("no cephx operation has that number")),
         }
     }

@@ -40,19 +40,19 @@ pub struct RotatingSecrets {
 impl RotatingSecrets {
     /// What a daemon asks for.
     pub fn request() -> Vec<u8> {
-        Op::RotatingKey.request()
+        Op::RotatingSecrets.request()
     }
 
     /// A monitor's answer, to be opened with the daemon's own key.
     pub fn answered(payload: &[u8], own: &CryptoKey) -> Result<Self, CephxError> {
-        let mut from = Op::RotatingKey.answered(payload)?;
+        let mut from = Op::RotatingSecrets.answered(payload)?;
         let opened = own.open(Usage::RotatingSecrets, from.blob()?)?;
         Ok(Reader::new(opened.expose()).field()?)
     }
 
     /// The answer to a daemon with that key.
     pub fn answer(&self, daemon: &CryptoKey, entropy: &Entropy) -> Result<Vec<u8>, CephxError> {
-        let mut out = Op::RotatingKey.answer();
+        let mut out = Op::RotatingSecrets.answer();
         daemon
             .seal_field(Usage::RotatingSecrets, self, entropy)?
             .encode(&mut out);

@@ -27,7 +27,7 @@ pub fn request(
     entropy: &Entropy,
 ) -> Result<Vec<u8>, CephxError> {
     let authorizer = Authorizer::new(auth, AUTH_SERVICE, global_id, entropy)?;
-    let mut out = Op::PrincipalSessionKey.request();
+    let mut out = Op::ServiceTickets.request();
     out.put_slice(&authorizer.request());
     Wanted(services).encode(&mut out);
     Ok(out)
@@ -40,7 +40,7 @@ pub fn answered(
     auth_session_key: &CryptoKey,
     now: WallTime,
 ) -> Result<BTreeMap<EntityType, Ticket>, CephxError> {
-    let mut from = Op::PrincipalSessionKey.answered(payload)?;
+    let mut from = Op::ServiceTickets.answered(payload)?;
     Ok(TicketReply::open(&mut from, auth_session_key, None)?.received(now))
 }
 

@@ -164,12 +164,12 @@ impl TicketServer {
         let client = client.ok_or(CephxError::OutOfTurn)?;
         let mut from = Reader::new(payload);
         match from.field()? {
-            Op::AuthSessionKey => {
+            Op::AuthTicket => {
                 let granted = self.authenticate(payload, None, realm, now, entropy)?;
                 Ok(granted.payload)
             }
-            Op::PrincipalSessionKey => client.more_tickets(&mut from, realm, now, entropy),
-            Op::RotatingKey => {
+            Op::ServiceTickets => client.more_tickets(&mut from, realm, now, entropy),
+            Op::RotatingSecrets => {
                 let entity = client.entity(realm)?;
                 let secrets = client.own_secrets(realm)?;
                 secrets.answer(&entity.key, entropy)
@@ -189,7 +189,7 @@ impl Client {
     ) -> Result<Verified, CephxError> {
         let mut from = Reader::new(payload);
         let op: Op = from.field()?;
-        if op != Op::AuthSessionKey {
+        if op != Op::AuthTicket {
             return Err(CephxError::WrongOp(op as u16));
         }
         let shown: Authenticate = from.field()?;
@@ -297,7 +297,7 @@ impl Client {
             now,
             entropy,
         };
-        let mut out = Op::PrincipalSessionKey.answer();
+        let mut out = Op::ServiceTickets.answer();
         let tickets = issue.tickets(services)?;
         out.put_slice(&tickets.seal(&info.session_key, None, entropy)?);
         Ok(out)
@@ -405,7 +405,7 @@ impl Grant {
         old: Option<&CryptoKey>,
         entropy: &Entropy,
     ) -> Result<Vec<u8>, CephxError> {
-        let mut out = Op::AuthSessionKey.answer();
+        let mut out = Op::AuthTicket.answer();
         out.put_slice(&self.auth.seal(owner, old, entropy)?);
         let Some(extra) = &self.extra else {
             return Ok(out);

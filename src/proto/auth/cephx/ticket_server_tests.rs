@@ -284,7 +284,7 @@ fn a_ticket_without_a_global_id_is_refused() {
     let refused = cluster.talk(&mut TicketServer::new(), &mut login, 0, |said| {
         let mut shown: Authenticate = Reader::new(&said[2..]).field().unwrap();
         shown.old_ticket = auth.blob;
-        let mut again = Op::AuthSessionKey.request();
+        let mut again = Op::AuthTicket.request();
         shown.encode(&mut again);
         again
     });
