@@ -79,6 +79,9 @@ pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
 /// * `ms_secure_only` (false; not in Ceph): encrypted and proved, or not at all,
 ///   in every role.
 ///
+/// `ms_bind_before_connect` lets a messenger dial from its own address, as it is
+/// told to peers, of the family that it dials. It must be one of this host's.
+///
 /// Faults on purpose may be asked for at any time, also of messengers that are
 /// at work, and cost nothing while they are not:
 ///
@@ -124,9 +127,8 @@ pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
 /// * `ms_max_message_bytes` (1G): what a message may carry, sent or received.
 ///
 /// Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not
-/// fit it; -EBUSY for one that was read when the first messenger was made;
-/// -EOPNOTSUPP for one that this version cannot obey. Any thread, also in
-/// callbacks. Ceph: `md_config_t::set_val`.
+/// fit it; -EBUSY for one that was read when the first messenger was made. Any
+/// thread, also in callbacks. Ceph: `md_config_t::set_val`.
 ///
 /// # Safety
 /// By the conventions.

@@ -3,7 +3,7 @@
 //! Every descriptor is close-on-exec, and no write raises SIGPIPE.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 
 use rustix::buffer::spare_capacity;
@@ -28,6 +28,8 @@ pub struct SocketOptions {
     pub backlog: i32,
     /// Whether a listener shares its port.
     pub sharing: PortSharing,
+    /// Connect from that address of this host; without it the kernel chooses.
+    pub source: Option<IpAddr>,
 }
 
 impl Default for SocketOptions {
@@ -37,6 +39,7 @@ impl Default for SocketOptions {
             rcvbuf: 0,
             backlog: 512,
             sharing: PortSharing::Alone,
+            source: None,
         }
     }
 }
@@ -168,6 +171,9 @@ impl ConnectedSocket {
     pub fn connect(addr: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
         let socket = new_socket(addr, options)?;
         socket.set_tcp_nodelay(options.nodelay)?;
+        if let Some(source) = options.source {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
         match socket.connect(&addr.into()) {
             // An interrupted connect goes on in the background, too.
             Err(e) if !in_progress(&e) => Err(e),

@@ -1,7 +1,7 @@
 //! What lies behind a messenger: everything that connections, workers and the
 //! dispatch thread share of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
@@ -552,6 +552,14 @@ impl AsyncMessenger {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Our own IP of the family of `like`, if one is known.
+    pub(crate) fn own_ip(&self, like: SocketAddr) -> Option<IpAddr> {
+        let mine = self.myaddrs.read().unwrap_or_else(PoisonError::into_inner);
+        let sockets = mine.0.iter().filter_map(|addr| addr.socket);
+        let mut ips = sockets.map(|socket| socket.ip());
+        ips.find(|ip| ip.is_ipv4() == like.is_ipv4() && !ip.is_unspecified())
     }
 
     pub(crate) fn dispatchers(&self) -> &DispatcherChain {

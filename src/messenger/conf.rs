@@ -49,15 +49,12 @@ enum Applies {
     /// Known to Ceph, without meaning here: accepted so that configuration
     /// written for Ceph can be used as it is.
     Ignored,
-    /// Known to Ceph, meaningful, and not served by this version: refused, so
-    /// that nobody believes in a setting that does nothing.
-    Unserved,
 }
 
 /// One row of the table below.
 struct OptionRow(&'static str, Kind, Applies, &'static str);
 
-use Applies::{Ignored, Live, Messenger, Startup, Unserved};
+use Applies::{Ignored, Live, Messenger, Startup};
 use Kind::{
     Algorithms, Bool, CompressMode, Count, Decimal, EntityTypes, Key, Methods, Modes, Seconds,
     Size, Text,
@@ -93,7 +90,7 @@ const OPTIONS: &[OptionRow] = &[
     OptionRow("ms_tcp_listen_backlog", Count, Messenger, "512"),
     // Not in Ceph: a folder in which processes of one host meet; none by default.
     OptionRow("ms_local_socket_dir", Text, Messenger, ""),
-    OptionRow("ms_bind_before_connect", Bool, Unserved, "false"),
+    OptionRow("ms_bind_before_connect", Bool, Messenger, "false"),
     // A failing accept pauses and tries again; it never ends the process.
     OptionRow("ms_max_accept_failures", Count, Ignored, "4"),
     // binding
@@ -204,7 +201,7 @@ impl Conf {
         {
             return Ok(());
         }
-        let OptionRow(name, kind, applies, default) = row(key)?;
+        let OptionRow(name, kind, applies, _) = row(key)?;
         kind.check(name, value)?;
         match applies {
             Startup if started => Err(Error::new(
@@ -212,10 +209,6 @@ impl Conf {
                 format!(
                     "{name} takes effect when the first messenger is created, which has happened"
                 ),
-            )),
-            Unserved if value.trim() != *default => Err(Error::new(
-                libc::EOPNOTSUPP,
-                format!("{name} is not supported by this version"),
             )),
             _ => {
                 self.values().insert(name, value.trim().to_owned().into());
@@ -464,11 +457,6 @@ mod tests {
         assert_eq!(errno("ms_type", "simple", false), Err(libc::EINVAL));
         assert_eq!(errno("ms_async_op_threads", "2", true), Err(libc::EBUSY));
         assert_eq!(errno("ms_async_op_threads", "2", false), Ok(()));
-        assert_eq!(
-            errno("ms_bind_before_connect", "true", false),
-            Err(libc::EOPNOTSUPP)
-        );
-        assert_eq!(errno("ms_bind_before_connect", "false", false), Ok(()));
         assert_eq!(errno("ms_async_rdma_device_name", "mlx5_0", false), Ok(()));
         let list = "ms_inject_delay_type";
         assert_eq!(errno(list, "osd disk", false), Err(libc::EINVAL));

@@ -67,7 +67,7 @@ impl Context {
     ///
     /// # Errors
     /// `ENOENT` unknown option, `EINVAL` not a value of it, `EBUSY` no longer
-    /// changeable, `EOPNOTSUPP` not served by this version.
+    /// changeable.
     pub fn conf_set(&self, key: &str, value: &str) -> Result<()> {
         self.conf.set(key, value, self.stack.get().is_some())?;
         self.injection.read(&self.conf);

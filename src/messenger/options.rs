@@ -14,6 +14,8 @@ use crate::proto::{
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) socket: SocketOptions,
+    /// Dial from one's own address.
+    pub(crate) bind_before_connect: bool,
     /// Where processes of this host meet, if they do.
     pub(crate) local_sockets: Option<LocalSockets>,
     pub(crate) ports: PortRange,
@@ -68,7 +70,9 @@ impl Options {
                 rcvbuf: usize::try_from(conf.number("ms_tcp_rcvbuf")).unwrap_or(0),
                 backlog: i32::try_from(conf.number("ms_tcp_listen_backlog")).unwrap_or(i32::MAX),
                 sharing: PortSharing::Alone,
+                source: None,
             },
+            bind_before_connect: conf.switch("ms_bind_before_connect"),
             local_sockets: local_sockets(conf)?,
             ports: PortRange {
                 min: port(conf, "ms_bind_port_min")?,

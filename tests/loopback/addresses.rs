@@ -106,3 +106,23 @@ fn a_peer_is_found_at_its_second_address_if_the_first_speaks_another_protocol() 
     stream.write_all(b"ceph v027").unwrap();
     next_message(&at_server);
 }
+
+#[test]
+fn a_messenger_dials_from_its_own_address_if_it_shall() {
+    for (option, expected) in [("false", "127.0.0.1"), ("true", "127.0.0.5")] {
+        let context = Context::new();
+        context.conf_set("ms_bind_before_connect", option).unwrap();
+        let messenger = Messenger::create(&context, "osd.7", "", 1).unwrap();
+        let addrs = "[v2:[::1]:0,v2:127.0.0.5:0]".parse().unwrap();
+        messenger.bind(&addrs).unwrap();
+        messenger.start().unwrap();
+        for (at, expected) in [("127.0.0.1:0", expected), ("[::1]:0", "::1")] {
+            let peer = TcpListener::bind(at).unwrap();
+            let addr = EntityAddr::msgr2(peer.local_addr().unwrap(), 0);
+            let con = connect(&messenger, &only(addr));
+            let (_stream, from) = peer.accept().unwrap();
+            assert_eq!(from.ip().to_string(), expected);
+            con.mark_down();
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::{Link, Scratch, down};
-use crate::event::{ConnectedSocket, EventCenter, Interest};
+use crate::event::{ConnectedSocket, EventCenter, Interest, SocketOptions};
 use crate::messenger::auth::AuthReply;
 use crate::messenger::dispatch_queue::Item;
 use crate::messenger::dispatcher::Chain;
@@ -163,7 +163,15 @@ impl Link {
                 Err(error) => log::debug!("{}: no local socket for {to}: {error}", self.con),
             }
         }
-        center.connect(to, messenger.socket_options())
+        let options = messenger.socket_options();
+        if !messenger.options().bind_before_connect {
+            return center.connect(to, options);
+        }
+        let options = SocketOptions {
+            source: messenger.own_ip(to),
+            ..options.clone()
+        };
+        center.connect(to, &options)
     }
 
     pub(super) fn close_socket(&mut self, now: Time) {
