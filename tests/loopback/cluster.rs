@@ -148,6 +148,31 @@ fn a_client_keeps_its_number_when_it_comes_back_to_the_monitor() {
 }
 
 #[test]
+fn a_client_without_keys_keeps_its_number_everywhere_as_well() {
+    let server = Policy::stateless_server();
+    let monitor = member("mon.a", "", server, &[]);
+    let osd = member("osd.0", "", server, &[]);
+    let client = member("client.alice", "", Policy::lossy_client(), &[]);
+    let log_in = || {
+        let addrs = monitor.messenger.myaddrs();
+        let con = client.messenger.connect(EntityType::MON, &addrs).unwrap();
+        con.send(message(100, b"here I am")).unwrap();
+        next_message(&monitor.told);
+        con
+    };
+    let first = log_in();
+    let id = first.identity().unwrap().global_id;
+    assert_ne!(id, 0);
+    first.mark_down();
+    assert_eq!(log_in().identity().unwrap().global_id, id);
+    let addrs = osd.messenger.myaddrs();
+    let con = client.messenger.connect(EntityType::OSD, &addrs).unwrap();
+    con.send(message(100, b"here I am")).unwrap();
+    let (from_client, _) = next_message(&osd.told);
+    assert_eq!(from_client.identity().unwrap().global_id, id);
+}
+
+#[test]
 fn a_client_with_another_key_or_unknown_is_denied_by_the_monitor() {
     let monitor = member("mon.a", KEYRING, Policy::stateless_server(), &[]);
     let wrong = keyring_of("client.alice")

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::cephx::CephxError;
+use super::cephx::Tickets;
 use super::cephx::authorizer::Authorizer;
 use super::cephx::login::Login;
 use super::cephx::ticket::{AuthCaps, AuthTicket};
@@ -115,7 +116,16 @@ impl Dialogue {
             }))
         };
         match &mut self.part {
-            Part::None => Ok(Said::Agreed(Box::new(Agreed::unproved(global_id, None)))),
+            Part::None => {
+                // What a monitor gives is for all connections, as with cephx.
+                if none::is_login(context.name.kind, context.peer_type) {
+                    keys.keep(Tickets {
+                        global_id,
+                        ..Tickets::default()
+                    });
+                }
+                Ok(Said::Agreed(Box::new(Agreed::unproved(global_id, None))))
+            }
             Part::Login(login) => {
                 let got = login.finish(global_id, payload, context.now)?;
                 keys.keep(got.tickets);
