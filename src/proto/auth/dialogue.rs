@@ -166,7 +166,13 @@ impl Dialogue {
             return Err(AuthFault::Denied(self.method, result));
         }
         self.left.retain(|method| allowed.contains(method));
-        self.try_next(context, AuthFault::Refused(self.method, result))
+        let is_for_the_mode = allowed.contains(&self.method)
+            && !self.modes.iter().any(|mode| allowed_modes.contains(mode));
+        let fault = match is_for_the_mode {
+            true => AuthFault::OtherModes(self.method),
+            false => AuthFault::Refused(self.method, result),
+        };
+        self.try_next(context, fault)
     }
 
     /// What the host says to the last question.

@@ -265,6 +265,8 @@ pub enum AuthFault {
     NoMode(u32),
     /// There is no method that both ends have; of ours none is left.
     NoMethod,
+    /// The acceptor takes that method, but in no mode of ours.
+    OtherModes(u32),
     /// The acceptor declined that method with that errno.
     Refused(u32, i32),
     /// Declined in the middle of it: who we say we are was not believed.
@@ -297,6 +299,13 @@ impl fmt::Display for AuthFault {
                 write!(
                     f,
                     "no connection mode is allowed that goes with auth {method}"
+                )
+            }
+            Self::OtherModes(method) => {
+                let method = method_name(*method);
+                write!(
+                    f,
+                    "peer takes auth {method}, but in no connection mode that is allowed here"
                 )
             }
             Self::NoMethod => f.write_str("no authentication method in common with the peer"),
