@@ -8,11 +8,28 @@
     reason = "a test drives other programs: it looks for free ports and waits for them to come up"
 )]
 
+<<<<<<< Updated upstream
+=======
+#[path = "interop/cli.rs"]
+mod cli;
+>>>>>>> Stashed changes
+#[path = "interop/client.rs"]
+mod client;
+#[path = "interop/matrix.rs"]
+mod matrix;
 #[path = "interop/monitor.rs"]
 mod monitor;
+#[path = "interop/osd.rs"]
+mod osd;
+#[path = "interop/refusals.rs"]
+mod refusals;
 #[path = "interop/session.rs"]
 mod session;
+#[path = "interop/sessions.rs"]
+mod sessions;
 mod support;
+#[path = "interop/wire.rs"]
+mod wire;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -169,4 +186,24 @@ fn mon_map_refuses_an_address_it_cannot_read() {
         "{}",
         text(&output.stderr)
     );
+}
+
+#[test]
+#[ignore = "takes two minutes, most of them waiting"]
+fn every_cell_of_the_interop_matrix_is_right() {
+    if !monitor::can_run() {
+        return;
+    }
+    let mut cells = sessions::cells();
+    cells.extend(osd::cells());
+<<<<<<< Updated upstream
+=======
+    cells.extend(cli::cells());
+>>>>>>> Stashed changes
+    cells.extend(refusals::cells());
+    // For work on one of them.
+    if let Ok(only) = std::env::var("MSGR_INTEROP") {
+        cells.retain(|cell| cell.name.contains(&only));
+    }
+    assert_eq!(matrix::run(cells), 0, "cells are wrong");
 }

@@ -13,6 +13,7 @@ want cmake cmake
 want pkg-config pkg-config
 want valgrind valgrind
 want ceph-mon ceph-mon
+want ceph-osd ceph-osd
 want ceph ceph-common
 want monmaptool ceph-common
 [ -e /usr/include/stdlib.h ] || packages="$packages libc6-dev"

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-const FSID: &str = "6d736772-0000-4000-8000-000000000001";
+pub(crate) const FSID: &str = "6d736772-0000-4000-8000-000000000001";
 
 /// Which loopback address the monitor listens on.
 #[derive(Clone, Copy)]
@@ -44,46 +44,94 @@ pub(crate) struct Neighbours {
     pub(crate) b: SocketAddr,
 }
 
+/// What a monitor listens for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Speaks {
+    V2,
+    V1,
+    Both,
+}
+
+/// What a monitor is to be like.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) family: Family,
+    /// With neighbours it is one of two that have never met, and probes for the
+    /// other without end.
+    pub(crate) neighbours: Option<Neighbours>,
+    /// Authentication methods, in every role.
+    pub(crate) auth: &'static str,
+    /// Connection modes, in every role.
+    pub(crate) modes: &'static str,
+    pub(crate) speaks: Speaks,
+    /// More lines of its configuration.
+    pub(crate) conf: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            family: Family::V4,
+            neighbours: None,
+            auth: "none",
+            modes: "crc",
+            speaks: Speaks::Both,
+            conf: "",
+        }
+    }
+}
+
 /// A running monitor called "a". Ended, and its files removed, when dropped.
 pub(crate) struct Monitor {
     dir: PathBuf,
     process: Child,
     v2: SocketAddr,
+    v1: SocketAddr,
+    speaks: Speaks,
     addrs: String,
 }
 
 impl Monitor {
-    /// Starts one and waits until it listens, which is before it has a quorum.
-    /// `None`, and a line that says why, if this machine cannot run one.
+    /// Starts one with auth none and waits until it listens, which is before it
+    /// has a quorum. `None`, and a line that says why, if this machine cannot run
+    /// one.
     pub(crate) fn start(family: Family) -> Option<Self> {
-        Self::start_among(family, None)
+        Self::start_as(&Setup {
+            family,
+            ..Setup::default()
+        })
     }
 
-    /// As [`Monitor::start`]; with neighbours it is one of two that have never
-    /// met, and probes for the other without end.
-    pub(crate) fn start_among(family: Family, neighbours: Option<Neighbours>) -> Option<Self> {
-        if let Some(reason) = cannot_run(family) {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
-            eprintln!("skipped: {reason}");
+    /// The same with choices.
+    pub(crate) fn start_as(setup: &Setup) -> Option<Self> {
+        if !can_run_on(setup.family) {
             return None;
         }
         // Between looking for a port and using it somebody else may take it.
-        let started = (0..3).find_map(|_| Self::try_start(family, neighbours));
+        let started = (0..3).find_map(|_| Self::try_start(setup));
         assert!(started.is_some(), "ceph-mon does not come up");
         started
     }
 
-    fn try_start(family: Family, neighbours: Option<Neighbours>) -> Option<Self> {
+    fn try_start(setup: &Setup) -> Option<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         // Short, because the path of a socket in it may have 107 bytes only.
         let dir = std::env::temp_dir().join(format!("msgr-mon-{}-{number}", std::process::id()));
+        let family = setup.family;
         let (v2, v1) = (family.free_addr()?, family.free_addr()?);
-        let addrs = format!("[v2:{v2}/0,v1:{v1}/0]");
+        let addrs = match setup.speaks {
+            Speaks::V2 => format!("v2:{v2}/0"),
+            Speaks::V1 => format!("v1:{v1}/0"),
+            Speaks::Both => format!("[v2:{v2}/0,v1:{v1}/0]"),
+        };
         fs::create_dir_all(dir.join("mon.a")).unwrap();
-        let mut conf = configuration(&dir, family);
-        let monmap = match neighbours {
-            None => vec![("a", format!("[v2:{v2},v1:{v1}]"))],
+        let mut conf = configuration(&dir, setup);
+        let monmap = match setup.neighbours {
+            None => {
+                let bare = addrs.trim_matches(['[', ']']).replace("/0", "");
+                vec![("a", format!("[{bare}]"))]
+            }
             Some(known_as) => {
                 conf.push_str(&among_neighbours(v2));
                 vec![
@@ -93,27 +141,33 @@ impl Monitor {
             }
         };
         prepare(&dir, &conf, &monmap);
-        let log = File::create(dir.join("mon.out")).unwrap();
-        let process = in_dir("ceph-mon", &dir)
-            .args(["-i", "a", "-f"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let process = launch(&dir, "ceph-mon", "a", "mon.keyring");
         let mut monitor = Self {
             dir,
             process,
             v2,
+            v1,
+            speaks: setup.speaks,
             addrs,
         };
         monitor.wait_until_listening().then_some(monitor)
     }
 
+    /// Lets it end in its own way; its store stays.
+    pub(crate) fn stop(&mut self) {
+        terminate(&mut self.process);
+    }
+
+    /// Starts it again where it was.
+    pub(crate) fn start_again(&mut self) {
+        self.process = launch(&self.dir, "ceph-mon", "a", "mon.keyring");
+        assert!(self.wait_until_listening(), "ceph-mon does not come back");
+    }
+
     fn wait_until_listening(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
-            if TcpStream::connect(self.v2).is_ok() {
+            if TcpStream::connect(self.listens_at()).is_ok() {
                 return true;
             }
             if self.process.try_wait().unwrap().is_some() {
@@ -123,14 +177,27 @@ impl Monitor {
         }
         eprintln!(
             "{}",
-            fs::read_to_string(self.dir.join("mon.out")).unwrap_or_default()
+            fs::read_to_string(self.dir.join("ceph-mon.out")).unwrap_or_default()
         );
         false
     }
 
     /// Where it listens.
     pub(crate) fn listens_at(&self) -> SocketAddr {
-        self.v2
+        match self.speaks {
+            Speaks::V1 => self.v1,
+            Speaks::V2 | Speaks::Both => self.v2,
+        }
+    }
+
+    /// Its files.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its msgr1 address as one gives it to a program.
+    pub(crate) fn v1_addr(&self) -> String {
+        format!("v1:{}", self.v1)
     }
 
     /// Its msgr2 address as one gives it to a program.
@@ -166,6 +233,20 @@ impl Drop for Monitor {
     }
 }
 
+/// Says so if there is no monitor to be had here.
+pub(crate) fn can_run() -> bool {
+    can_run_on(Family::V4)
+}
+
+fn can_run_on(family: Family) -> bool {
+    let reason = cannot_run(family);
+    if let Some(reason) = &reason {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
+        eprintln!("skipped: {reason}");
+    }
+    reason.is_none()
+}
+
 /// Why no monitor can be started here, if so.
 fn cannot_run(family: Family) -> Option<String> {
     for program in ["ceph-mon", "ceph", "monmaptool", "ceph-authtool"] {
@@ -186,8 +267,34 @@ fn cannot_run(family: Family) -> Option<String> {
         .then(|| format!("this machine has no loopback address {}", family.ip()))
 }
 
+/// Starts a daemon of Ceph's in the foreground.
+pub(crate) fn launch(dir: &Path, program: &str, id: &str, keyring: &str) -> Child {
+    let log = File::create(dir.join(format!("{program}.out"))).unwrap();
+    in_dir(program, dir)
+        .args(["-i", id, "-f", "--keyring"])
+        .arg(dir.join(keyring))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+/// Asks a process to end and waits until it has.
+pub(crate) fn terminate(process: &mut Child) {
+    let pid = rustix::process::Pid::from_child(process);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while process.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            let _ = process.kill();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// A command of Ceph's that reads the configuration in `dir`.
-fn in_dir(program: &str, dir: &Path) -> Command {
+pub(crate) fn in_dir(program: &str, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg("-c").arg(dir.join("ceph.conf"));
     command
@@ -217,19 +324,21 @@ fn prepare(dir: &Path, conf: &str, monitors: &[(&str, String)]) {
         addrs.join(",")
     );
     fs::write(dir.join("ceph.conf"), conf).unwrap();
-    let keyring = dir.join("keyring");
-    run(Command::new("ceph-authtool")
-        .arg("--create-keyring")
-        .arg(&keyring)
-        .args(["--gen-key", "-n", "mon.", "--cap", "mon", "allow *"]));
-    run(Command::new("ceph-authtool").arg(&keyring).args([
-        "--gen-key",
-        "-n",
-        "client.admin",
-        "--cap",
-        "mon",
-        "allow *",
-    ]));
+    let keyring = dir.join("mon.keyring");
+    make_key(&keyring, "mon.", &["mon", "allow *"]);
+    let everything = ["mon", "allow *", "osd", "allow *", "mgr", "allow *"];
+    let osd = ["mon", "allow profile osd", "osd", "allow *"];
+    fs::create_dir_all(dir.join("osd.0")).unwrap();
+    for (file, name, caps) in [
+        ("keyring", "client.admin", &everything[..]),
+        ("osd.0/keyring", "osd.0", &osd),
+        ("nobody.keyring", "client.nobody", &[]),
+    ] {
+        let own = dir.join(file);
+        make_key(&own, name, caps);
+        let mut import = Command::new("ceph-authtool");
+        run(import.arg(&keyring).arg("--import-keyring").arg(own));
+    }
     let monmap = dir.join("monmap");
     let mut monmaptool = Command::new("monmaptool");
     monmaptool.args(["--create", "--fsid", FSID]);
@@ -244,16 +353,31 @@ fn prepare(dir: &Path, conf: &str, monitors: &[(&str, String)]) {
         .arg(&keyring));
 }
 
-fn configuration(dir: &Path, family: Family) -> String {
+/// A keyring with one new key.
+pub(crate) fn make_key(keyring: &Path, name: &str, caps: &[&str]) {
+    let mut authtool = Command::new("ceph-authtool");
+    authtool.arg("--create-keyring").arg(keyring);
+    authtool.args(["--gen-key", "-n", name]);
+    for cap in caps.chunks(2) {
+        authtool.arg("--cap").args(cap);
+    }
+    run(&mut authtool);
+}
+
+fn configuration(dir: &Path, setup: &Setup) -> String {
     let mut conf = String::from("[global]\n");
     let mut set = |key: &str, value: &str| writeln!(conf, "{key} = {value}").unwrap();
     let dir = dir.display();
     set("fsid", FSID);
     for who in ["cluster", "service", "client"] {
-        set(&format!("auth_{who}_required"), "none");
-        set(&format!("ms_mon_{who}_mode"), "crc");
+        set(&format!("auth_{who}_required"), setup.auth);
+        set(&format!("ms_mon_{who}_mode"), setup.modes);
+        set(&format!("ms_{who}_mode"), setup.modes);
     }
-    let (ipv4, ipv6) = match family {
+    let speaks = |one| if setup.speaks == one { "false" } else { "true" };
+    set("ms_bind_msgr2", speaks(Speaks::V1));
+    set("ms_bind_msgr1", speaks(Speaks::V2));
+    let (ipv4, ipv6) = match setup.family {
         Family::V4 => ("true", "false"),
         Family::V6 => ("false", "true"),
     };
@@ -266,7 +390,11 @@ fn configuration(dir: &Path, family: Family) -> String {
     set("mon_cluster_log_file", &format!("{dir}/cluster.log"));
     set("keyring", &format!("{dir}/keyring"));
     set("mon_data", &format!("{dir}/mon.a"));
-    conf
+    set("osd_data", &format!("{dir}/osd.0"));
+    set("osd_objectstore", "memstore");
+    set("memstore_device_bytes", "67108864");
+    set("auth_allow_insecure_global_id_reclaim", "false");
+    conf + setup.conf
 }
 
 /// What a monitor wants that listens elsewhere than the map says, and whose

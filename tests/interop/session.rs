@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use msgr::{ConnectionRef, Context, Dispatcher, EntityType, Message, Messenger, Policy};
 
-use super::monitor::{Family, Monitor, Neighbours};
+use super::monitor::{Monitor, Neighbours, Setup};
 use super::support::DEADLINE;
 use super::support::letter::Random;
 use super::support::proxy::{Cut, Plan, Proxy, Way};
@@ -108,7 +108,10 @@ impl Meeting {
             a: to_monitor.addr(),
             b: to_us.addr(),
         };
-        let monitor = Monitor::start_among(Family::V4, Some(neighbours))?;
+        let monitor = Monitor::start_as(&Setup {
+            neighbours: Some(neighbours),
+            ..Setup::default()
+        })?;
         to_monitor.forward_to(monitor.listens_at());
 
         let context = Context::new();

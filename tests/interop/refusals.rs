@@ -1,0 +1,192 @@
+//! Cells: those who must not get in, and how they are told.
+
+<<<<<<< Updated upstream
+use std::time::Duration;
+
+use msgr::EntityType;
+=======
+use std::time::{Duration, Instant};
+
+use msgr::{Context, EntityType};
+>>>>>>> Stashed changes
+
+use super::client::{Client, Got, with_keyring};
+use super::matrix::Cell;
+use super::monitor::{self, Monitor, Setup, Speaks};
+use super::sessions::Safety;
+<<<<<<< Updated upstream
+use super::support::proxy::Proxy;
+=======
+use super::support::proxy::{Plan, Proxy};
+use super::support::{DEADLINE, server};
+>>>>>>> Stashed changes
+
+/// Who has been refused gets no second reset, and does not come back, for at
+/// least this long. Attempts are 0.2 s apart at most.
+const QUIET: Duration = Duration::from_secs(2);
+
+<<<<<<< Updated upstream
+=======
+/// How often a ticket that is to expire is looked at.
+const STEP: Duration = Duration::from_millis(100);
+/// What a dialler says before it authenticates.
+const BANNER_AND_HELLO: usize = 26 + 32 + 36 + 4;
+/// Of nobody.
+const KEY: &str = "AQBBt2tpAAAAABAAmcBfnfGkLkKWlJzTBqGKCg==";
+
+>>>>>>> Stashed changes
+pub(crate) fn cells() -> Vec<Cell> {
+    let denied = "peer denied auth cephx: wrong key, or unknown to it (error -13)";
+    vec![
+        Cell::new("refused: wrong key", move || {
+            let monitor = Safety::Cephx.monitor(Speaks::V2)?;
+            let keyring = monitor.dir().join("other.keyring");
+            monitor::make_key(&keyring, "client.admin", &[]);
+            let client = Client::new("client.admin", &with_keyring(&keyring, "secure crc"));
+            refused(&monitor, &client, 1, denied)
+        }),
+        Cell::new("refused: unknown entity", move || {
+            let monitor = Safety::Cephx.monitor(Speaks::V2)?;
+            let keyring = monitor.dir().join("other.keyring");
+            monitor::make_key(&keyring, "client.stranger", &[]);
+            let client = Client::new("client.stranger", &with_keyring(&keyring, "secure crc"));
+            refused(&monitor, &client, 1, denied)
+        }),
+        Cell::new("refused: entity without monitor caps", move || {
+            let monitor = Safety::Cephx.monitor(Speaks::V2)?;
+            let keyring = monitor.dir().join("nobody.keyring");
+            let client = Client::new("client.nobody", &with_keyring(&keyring, "secure crc"));
+            refused(&monitor, &client, 1, denied)
+        }),
+        Cell::new("refused: auth none by a monitor that demands cephx", || {
+            let monitor = Safety::Cephx.monitor(Speaks::V2)?;
+            let client = Client::new(
+                "client.admin",
+                &[("auth_client_required", "none".to_owned())],
+            );
+            let why = "peer does not take auth none (error -95)";
+            refused(&monitor, &client, 1, why)
+        }),
+        Cell::new("refused: cephx by a monitor that demands gss", || {
+            let setup = Setup {
+                auth: "cephx",
+                speaks: Speaks::V2,
+                // As a later line of the same section it counts.
+                conf: "auth_service_required = gss\nauth_client_required = gss\n",
+                ..Setup::default()
+            };
+            let monitor = Monitor::start_as(&setup).ok_or("no monitor")?;
+            let client = Safety::Cephx.client(&monitor);
+            let why = "peer does not take auth cephx (error -95)";
+            refused(&monitor, &client, 1, why)
+        }),
+        Cell::new("refused: crc by a monitor that is secure only", || {
+            let monitor = Safety::Secure.monitor(Speaks::V2)?;
+            let keyring = monitor.dir().join("keyring");
+            let client = Client::new("client.admin", &with_keyring(&keyring, "crc"));
+<<<<<<< Updated upstream
+            let why = "peer does not take auth cephx (error -95)";
+            refused(&monitor, &client, 1, why)
+        }),
+        Cell::new("refused: an OSD, for want of a ticket", || {
+            let monitor = Safety::Cephx.monitor(Speaks::V2)?;
+            // A monitor answers in place of an OSD: nothing is said to it.
+            let client = Safety::Cephx.client(&monitor);
+            let proxy = Proxy::to(monitor.listens_at());
+            client.dial(EntityType::OSD, &format!("v2:{}", proxy.addr()))?;
+            client.reset()
+=======
+            let why = "peer takes auth cephx, but in no connection mode that is allowed here";
+            refused(&monitor, &client, 1, why)
+        }),
+        Cell::new("refused: an OSD, without a ticket", || {
+            let client = Client::new(
+                "client.admin",
+                &[
+                    ("auth_client_required", "cephx".to_owned()),
+                    ("key", KEY.to_owned()),
+                ],
+            );
+            nothing_said(&client, "auth cephx: no ticket for osd")
+        }),
+        Cell::new("refused: an OSD, with an expired ticket", || {
+            let setup = Setup {
+                auth: "cephx",
+                conf: "auth_service_ticket_ttl = 2\n",
+                ..Setup::default()
+            };
+            let monitor = Monitor::start_as(&setup).ok_or("no monitor")?;
+            let client = Safety::Cephx.client(&monitor);
+            client.open(EntityType::MON, monitor.addrs())?;
+            let until = Instant::now() + DEADLINE;
+            while client.messenger.ticket_left(EntityType::OSD).is_some() {
+                // Only the clock makes it old.
+                client.hear_until(Instant::now() + STEP, |_| None::<()>)?;
+                if Instant::now() > until {
+                    return Err("a ticket of 2 s is still good".to_owned());
+                }
+            }
+            nothing_said(&client, "auth cephx: ticket has expired")
+>>>>>>> Stashed changes
+        }),
+    ]
+}
+
+/// Dials through a proxy that counts. The client must be told once, and why, and
+/// leave it at that.
+fn refused(monitor: &Monitor, client: &Client, connects: u64, why: &str) -> Got<String> {
+<<<<<<< Updated upstream
+    wait_for_quorum(monitor);
+=======
+    // A monitor without a quorum closes connections and does not say why. From the
+    // first real answer on all are such.
+    client.dial(EntityType::MON, monitor.addrs())?;
+    client.reset()?;
+>>>>>>> Stashed changes
+    let proxy = Proxy::to(monitor.listens_at());
+    client.dial(EntityType::MON, &format!("v2:{}", proxy.addr()))?;
+    let reason = client.reset()?;
+    if reason != why {
+        return Err(format!("{reason}; expected: {why}"));
+    }
+    let more = client.resets_within(QUIET)?;
+    let seen = proxy.seen().accepted;
+    if more != 0 || seen != connects {
+        return Err(format!(
+            "{reason}; {more} resets too many, {seen} connections"
+        ));
+    }
+    Ok(format!("{reason}; 1 reset, {seen} connection"))
+}
+
+<<<<<<< Updated upstream
+/// Without one a monitor closes every connection and says nothing.
+fn wait_for_quorum(monitor: &Monitor) {
+    let _ = monitor;
+=======
+/// Dials an OSD that counts what it hears. The client must not tell it anything but
+/// what it is.
+fn nothing_said(client: &Client, why: &str) -> Got<String> {
+    let (osd, _told) = server(&Context::new(), "v2:127.0.0.1:0");
+    let listens_at = osd.myaddrs().front().socket.ok_or("not bound")?;
+    let proxy = Proxy::to(listens_at);
+    proxy.plan(|_| Plan {
+        record: true,
+        ..Plan::default()
+    });
+    client.dial(EntityType::OSD, &format!("v2:{}", proxy.addr()))?;
+    let reason = client.reset()?;
+    let more = client.resets_within(QUIET)?;
+    let seen = proxy.seen();
+    let said = proxy.recording(0).len();
+    if reason != why || more != 0 || seen.accepted > 1 || said > BANNER_AND_HELLO {
+        return Err(format!(
+            "{reason}; {more} resets too many; {said} bytes said; {seen:?}"
+        ));
+    }
+    Ok(format!(
+        "{reason}; 1 reset, {} connection, {said} bytes",
+        seen.accepted
+    ))
+>>>>>>> Stashed changes
+}

@@ -1,0 +1,196 @@
+//! Cells: a client's session with a real monitor.
+
+use std::time::{Duration, Instant};
+
+use msgr::{ConMode, ConnectionRef, EntityType, Identity};
+
+<<<<<<< Updated upstream
+use super::client::{self, Client, Got, with_keyring};
+use super::matrix::Cell;
+use super::monitor::{Monitor, Setup, Speaks};
+use super::support::Told;
+=======
+use super::client::{self, Client, Got, Renewed, with_keyring};
+use super::matrix::Cell;
+use super::monitor::{Monitor, Setup, Speaks};
+>>>>>>> Stashed changes
+
+/// How long each session is kept.
+const KEPT: Duration = Duration::from_secs(60);
+/// How often it is used meanwhile, at least.
+const STEP: Duration = Duration::from_secs(5);
+
+/// How peers prove themselves, and how frames travel.
+<<<<<<< Updated upstream
+#[derive(Clone, Copy, PartialEq, Eq)]
+=======
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+>>>>>>> Stashed changes
+pub(crate) enum Safety {
+    None,
+    Cephx,
+    Secure,
+}
+
+impl Safety {
+    pub(crate) const ALL: [Self; 3] = [Self::None, Self::Cephx, Self::Secure];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none crc",
+            Self::Cephx => "cephx crc",
+            Self::Secure => "cephx secure",
+        }
+    }
+
+    pub(crate) const fn auth(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Cephx | Self::Secure => "cephx",
+        }
+    }
+
+    pub(crate) const fn modes(self) -> &'static str {
+        match self {
+            Self::None | Self::Cephx => "crc",
+            Self::Secure => "secure",
+        }
+    }
+
+    pub(crate) const fn mode(self) -> ConMode {
+        match self {
+            Self::None | Self::Cephx => ConMode::Crc,
+            Self::Secure => ConMode::Secure,
+        }
+    }
+
+    pub(crate) fn monitor(self, speaks: Speaks) -> Got<Monitor> {
+        let setup = Setup {
+            auth: self.auth(),
+            modes: self.modes(),
+            speaks,
+            // Tickets that have to be renewed several times.
+            conf: "auth_service_ticket_ttl = 15\nauth_mon_ticket_ttl = 40\n",
+            ..Setup::default()
+        };
+        Monitor::start_as(&setup).ok_or_else(|| "no monitor".to_owned())
+    }
+
+    /// A client that brings what such a monitor demands.
+    pub(crate) fn client(self, monitor: &Monitor) -> Client {
+        let mut conf = with_keyring(&monitor.dir().join("keyring"), self.modes());
+        if self == Self::None {
+            conf = vec![("auth_client_required", "none".to_owned())];
+        }
+        Client::new("client.admin", &conf)
+    }
+}
+
+pub(crate) fn cells() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for safety in Safety::ALL {
+        for speaks in [Speaks::V2, Speaks::Both] {
+            let name = format!("ceph-mon {speaks:?}, {} over v2", safety.name());
+            cells.push(Cell::new(name, move || {
+                let monitor = safety.monitor(speaks)?;
+                let addrs = monitor.addrs().to_owned();
+                session(safety, monitor, &addrs)
+            }));
+        }
+    }
+    cells
+}
+
+/// Connects, asks and subscribes, stays, and comes back after a restart as the one
+/// it was.
+fn session(safety: Safety, mut monitor: Monitor, addrs: &str) -> Got<String> {
+    let client = safety.client(&monitor);
+    let (con, identity) = connect(&client, safety, addrs)?;
+    client.mon_map(&con, &monitor)?;
+    client.subscribe(&con)?;
+<<<<<<< Updated upstream
+    let used = keep(&client, &con, &monitor)?;
+=======
+    let used = keep(&client, safety, &con, &monitor)?;
+    if con.identity().map(|now| now.global_id) != Some(identity.global_id) {
+        return Err(format!("was {identity:?}, and is {:?}", con.identity()));
+    }
+>>>>>>> Stashed changes
+
+    monitor.stop();
+    let why = client.reset()?;
+    monitor.start_again();
+    let (con, again) = connect(&client, safety, addrs)?;
+    if again.global_id != identity.global_id {
+        let (before, now) = (identity.global_id, again.global_id);
+        return Err(format!("was client {before}, and is {now} after a restart"));
+    }
+    client.mon_map(&con, &monitor)?;
+    Ok(format!(
+<<<<<<< Updated upstream
+        "client {}; {used} maps in {} s; restart: {why}, same id",
+=======
+        "client {}; {} s: {used}; restart: {why}, same id",
+>>>>>>> Stashed changes
+        identity.global_id,
+        KEPT.as_secs()
+    ))
+}
+
+fn connect(client: &Client, safety: Safety, addrs: &str) -> Got<(ConnectionRef, Identity)> {
+    let (con, identity) = client.open(EntityType::MON, addrs)?;
+    client::expect(&identity, safety != Safety::None, safety.mode())?;
+    Ok((con, identity))
+}
+
+<<<<<<< Updated upstream
+/// Keeps a session, using it now and then.
+fn keep(client: &Client, con: &ConnectionRef, monitor: &Monitor) -> Got<u32> {
+    let end = Instant::now() + KEPT;
+    let mut used = 0;
+    while Instant::now() < end {
+        client.mon_map(con, monitor)?;
+        used += 1;
+        let until = end.min(Instant::now() + STEP);
+        // Nothing is awaited but the end of it.
+        client.hear_until(until, |told| match told {
+            Told::Connect => Some(()),
+            _ => None,
+        })?;
+    }
+    Ok(used)
+=======
+/// Keeps a session, using it now and then and renewing all tickets in time; what
+/// was done.
+fn keep(client: &Client, safety: Safety, con: &ConnectionRef, monitor: &Monitor) -> Got<String> {
+    let end = Instant::now() + KEPT;
+    let (mut maps, mut renewed) = (0, Renewed::default());
+    while Instant::now() < end {
+        client.mon_map(con, monitor)?;
+        maps += 1;
+        if safety != Safety::None {
+            let now = client.renew(con)?;
+            renewed.logins += now.logins;
+            renewed.tickets += now.tickets;
+        }
+        let next_due = [EntityType::AUTH, EntityType::OSD]
+            .map(|service| client.messenger.ticket_left(service).unwrap_or(STEP));
+        let pause = next_due.into_iter().min().unwrap_or(STEP).min(STEP);
+        // Nothing is awaited but the end of it.
+        client.hear_until(end.min(Instant::now() + pause), |_| None::<()>)?;
+    }
+    if safety == Safety::None {
+        return Ok(format!("{maps} maps"));
+    }
+    if renewed.logins < 1 || renewed.tickets < 3 {
+        let Renewed { logins, tickets } = renewed;
+        return Err(format!(
+            "only {logins} logins and {tickets} tickets renewed"
+        ));
+    }
+    let Renewed { logins, tickets } = renewed;
+    Ok(format!(
+        "{maps} maps, renewed {logins} login, {tickets} tickets"
+    ))
+>>>>>>> Stashed changes
+}
