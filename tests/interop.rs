@@ -8,11 +8,8 @@
     reason = "a test drives other programs: it looks for free ports and waits for them to come up"
 )]
 
-<<<<<<< Updated upstream
-=======
 #[path = "interop/cli.rs"]
 mod cli;
->>>>>>> Stashed changes
 #[path = "interop/client.rs"]
 mod client;
 #[path = "interop/matrix.rs"]
@@ -196,10 +193,7 @@ fn every_cell_of_the_interop_matrix_is_right() {
     }
     let mut cells = sessions::cells();
     cells.extend(osd::cells());
-<<<<<<< Updated upstream
-=======
     cells.extend(cli::cells());
->>>>>>> Stashed changes
     cells.extend(refusals::cells());
     // For work on one of them.
     if let Ok(only) = std::env::var("MSGR_INTEROP") {

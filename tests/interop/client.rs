@@ -5,11 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-<<<<<<< Updated upstream
-use msgr::{ConMode, ConnectionRef, Context, EntityType, Identity, Message, Messenger};
-=======
 use msgr::{AuthWant, ConMode, ConnectionRef, Context, EntityType, Identity, Message, Messenger};
->>>>>>> Stashed changes
 
 use super::monitor::Monitor;
 use super::support::{DEADLINE, Reporter, Told};
@@ -24,8 +20,6 @@ pub(crate) struct Client {
     told: Receiver<Told>,
 }
 
-<<<<<<< Updated upstream
-=======
 /// How often something was renewed.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Renewed {
@@ -33,7 +27,6 @@ pub(crate) struct Renewed {
     pub(crate) tickets: u32,
 }
 
->>>>>>> Stashed changes
 /// The options of a client with the keys of that file.
 pub(crate) fn with_keyring(keyring: &Path, modes: &str) -> Vec<(&'static str, String)> {
     vec![
@@ -153,8 +146,6 @@ impl Client {
         Ok(blob.to_vec())
     }
 
-<<<<<<< Updated upstream
-=======
     /// Asks a monitor for numbers, tickets or keys, by messages.
     pub(crate) fn ask(&self, con: &ConnectionRef, want: AuthWant) -> Got<()> {
         let failed = |why| format!("{want:?}: {why}");
@@ -195,7 +186,6 @@ impl Client {
         }
     }
 
->>>>>>> Stashed changes
     /// Subscribes to maps and waits for the first ones.
     pub(crate) fn subscribe(&self, con: &ConnectionRef) -> Got<()> {
         send(con, wire::mon_subscribe(&["monmap", "config"]))?;

@@ -99,9 +99,6 @@ fn by_ticket(safety: Safety) -> Got<String> {
     let (con, _) = client.open(EntityType::MON, monitor.addrs())?;
     let osd = Osd::start(&monitor, &client, &con)?;
     let addr = osd.addrs.msgr2().ok_or("no msgr2 address")?.to_string();
-<<<<<<< Updated upstream
-    version(&client, safety, &addr)
-=======
     if safety == Safety::None {
         return version(&client, safety, &addr);
     }
@@ -114,7 +111,6 @@ fn by_ticket(safety: Safety) -> Got<String> {
         return Err("the ticket was not due".to_owned());
     }
     Ok(version(&client, safety, &addr)? + ", again by a renewed ticket")
->>>>>>> Stashed changes
 }
 
 /// Asks an OSD what it is, over a new connection.
@@ -132,10 +128,7 @@ fn version(client: &Client, safety: Safety, addr: &str) -> Got<String> {
     if outcome.result != 0 || !outcome.output.contains("version") {
         return Err(format!("version: {outcome:?}"));
     }
-<<<<<<< Updated upstream
-=======
     con.mark_down();
->>>>>>> Stashed changes
     let words: Vec<_> = outcome.output.split_whitespace().collect();
     Ok(words.join(" "))
 }

@@ -1,32 +1,20 @@
 //! Cells: those who must not get in, and how they are told.
 
-<<<<<<< Updated upstream
-use std::time::Duration;
-
-use msgr::EntityType;
-=======
 use std::time::{Duration, Instant};
 
 use msgr::{Context, EntityType};
->>>>>>> Stashed changes
 
 use super::client::{Client, Got, with_keyring};
 use super::matrix::Cell;
 use super::monitor::{self, Monitor, Setup, Speaks};
 use super::sessions::Safety;
-<<<<<<< Updated upstream
-use super::support::proxy::Proxy;
-=======
 use super::support::proxy::{Plan, Proxy};
 use super::support::{DEADLINE, server};
->>>>>>> Stashed changes
 
 /// Who has been refused gets no second reset, and does not come back, for at
 /// least this long. Attempts are 0.2 s apart at most.
 const QUIET: Duration = Duration::from_secs(2);
 
-<<<<<<< Updated upstream
-=======
 /// How often a ticket that is to expire is looked at.
 const STEP: Duration = Duration::from_millis(100);
 /// What a dialler says before it authenticates.
@@ -34,7 +22,6 @@ const BANNER_AND_HELLO: usize = 26 + 32 + 36 + 4;
 /// Of nobody.
 const KEY: &str = "AQBBt2tpAAAAABAAmcBfnfGkLkKWlJzTBqGKCg==";
 
->>>>>>> Stashed changes
 pub(crate) fn cells() -> Vec<Cell> {
     let denied = "peer denied auth cephx: wrong key, or unknown to it (error -13)";
     vec![
@@ -84,18 +71,6 @@ pub(crate) fn cells() -> Vec<Cell> {
             let monitor = Safety::Secure.monitor(Speaks::V2)?;
             let keyring = monitor.dir().join("keyring");
             let client = Client::new("client.admin", &with_keyring(&keyring, "crc"));
-<<<<<<< Updated upstream
-            let why = "peer does not take auth cephx (error -95)";
-            refused(&monitor, &client, 1, why)
-        }),
-        Cell::new("refused: an OSD, for want of a ticket", || {
-            let monitor = Safety::Cephx.monitor(Speaks::V2)?;
-            // A monitor answers in place of an OSD: nothing is said to it.
-            let client = Safety::Cephx.client(&monitor);
-            let proxy = Proxy::to(monitor.listens_at());
-            client.dial(EntityType::OSD, &format!("v2:{}", proxy.addr()))?;
-            client.reset()
-=======
             let why = "peer takes auth cephx, but in no connection mode that is allowed here";
             refused(&monitor, &client, 1, why)
         }),
@@ -127,7 +102,6 @@ pub(crate) fn cells() -> Vec<Cell> {
                 }
             }
             nothing_said(&client, "auth cephx: ticket has expired")
->>>>>>> Stashed changes
         }),
     ]
 }
@@ -135,14 +109,10 @@ pub(crate) fn cells() -> Vec<Cell> {
 /// Dials through a proxy that counts. The client must be told once, and why, and
 /// leave it at that.
 fn refused(monitor: &Monitor, client: &Client, connects: u64, why: &str) -> Got<String> {
-<<<<<<< Updated upstream
-    wait_for_quorum(monitor);
-=======
     // A monitor without a quorum closes connections and does not say why. From the
     // first real answer on all are such.
     client.dial(EntityType::MON, monitor.addrs())?;
     client.reset()?;
->>>>>>> Stashed changes
     let proxy = Proxy::to(monitor.listens_at());
     client.dial(EntityType::MON, &format!("v2:{}", proxy.addr()))?;
     let reason = client.reset()?;
@@ -159,11 +129,6 @@ fn refused(monitor: &Monitor, client: &Client, connects: u64, why: &str) -> Got<
     Ok(format!("{reason}; 1 reset, {seen} connection"))
 }
 
-<<<<<<< Updated upstream
-/// Without one a monitor closes every connection and says nothing.
-fn wait_for_quorum(monitor: &Monitor) {
-    let _ = monitor;
-=======
 /// Dials an OSD that counts what it hears. The client must not tell it anything but
 /// what it is.
 fn nothing_said(client: &Client, why: &str) -> Got<String> {
@@ -188,5 +153,4 @@ fn nothing_said(client: &Client, why: &str) -> Got<String> {
         "{reason}; 1 reset, {} connection, {said} bytes",
         seen.accepted
     ))
->>>>>>> Stashed changes
 }

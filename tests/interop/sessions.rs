@@ -4,16 +4,9 @@ use std::time::{Duration, Instant};
 
 use msgr::{ConMode, ConnectionRef, EntityType, Identity};
 
-<<<<<<< Updated upstream
-use super::client::{self, Client, Got, with_keyring};
-use super::matrix::Cell;
-use super::monitor::{Monitor, Setup, Speaks};
-use super::support::Told;
-=======
 use super::client::{self, Client, Got, Renewed, with_keyring};
 use super::matrix::Cell;
 use super::monitor::{Monitor, Setup, Speaks};
->>>>>>> Stashed changes
 
 /// How long each session is kept.
 const KEPT: Duration = Duration::from_secs(60);
@@ -21,11 +14,7 @@ const KEPT: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_secs(5);
 
 /// How peers prove themselves, and how frames travel.
-<<<<<<< Updated upstream
-#[derive(Clone, Copy, PartialEq, Eq)]
-=======
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
->>>>>>> Stashed changes
 pub(crate) enum Safety {
     None,
     Cephx,
@@ -108,14 +97,10 @@ fn session(safety: Safety, mut monitor: Monitor, addrs: &str) -> Got<String> {
     let (con, identity) = connect(&client, safety, addrs)?;
     client.mon_map(&con, &monitor)?;
     client.subscribe(&con)?;
-<<<<<<< Updated upstream
-    let used = keep(&client, &con, &monitor)?;
-=======
     let used = keep(&client, safety, &con, &monitor)?;
     if con.identity().map(|now| now.global_id) != Some(identity.global_id) {
         return Err(format!("was {identity:?}, and is {:?}", con.identity()));
     }
->>>>>>> Stashed changes
 
     monitor.stop();
     let why = client.reset()?;
@@ -127,11 +112,7 @@ fn session(safety: Safety, mut monitor: Monitor, addrs: &str) -> Got<String> {
     }
     client.mon_map(&con, &monitor)?;
     Ok(format!(
-<<<<<<< Updated upstream
-        "client {}; {used} maps in {} s; restart: {why}, same id",
-=======
         "client {}; {} s: {used}; restart: {why}, same id",
->>>>>>> Stashed changes
         identity.global_id,
         KEPT.as_secs()
     ))
@@ -143,23 +124,6 @@ fn connect(client: &Client, safety: Safety, addrs: &str) -> Got<(ConnectionRef, 
     Ok((con, identity))
 }
 
-<<<<<<< Updated upstream
-/// Keeps a session, using it now and then.
-fn keep(client: &Client, con: &ConnectionRef, monitor: &Monitor) -> Got<u32> {
-    let end = Instant::now() + KEPT;
-    let mut used = 0;
-    while Instant::now() < end {
-        client.mon_map(con, monitor)?;
-        used += 1;
-        let until = end.min(Instant::now() + STEP);
-        // Nothing is awaited but the end of it.
-        client.hear_until(until, |told| match told {
-            Told::Connect => Some(()),
-            _ => None,
-        })?;
-    }
-    Ok(used)
-=======
 /// Keeps a session, using it now and then and renewing all tickets in time; what
 /// was done.
 fn keep(client: &Client, safety: Safety, con: &ConnectionRef, monitor: &Monitor) -> Got<String> {
@@ -192,5 +156,4 @@ fn keep(client: &Client, safety: Safety, con: &ConnectionRef, monitor: &Monitor)
     Ok(format!(
         "{maps} maps, renewed {logins} login, {tickets} tickets"
     ))
->>>>>>> Stashed changes
 }

@@ -5,11 +5,8 @@ use msgr::Message;
 pub(crate) const MON_MAP: u16 = 4;
 pub(crate) const MON_GET_MAP: u16 = 5;
 pub(crate) const MON_SUBSCRIBE: u16 = 15;
-<<<<<<< Updated upstream
-=======
 pub(crate) const AUTH: u16 = 17;
 pub(crate) const AUTH_REPLY: u16 = 18;
->>>>>>> Stashed changes
 pub(crate) const MON_COMMAND: u16 = 50;
 pub(crate) const MON_COMMAND_ACK: u16 = 51;
 pub(crate) const CONFIG: u16 = 62;
@@ -73,8 +70,6 @@ fn put_command(front: &mut Vec<u8>, fsid: &str, json: &str) {
     put_text(front, json.as_bytes());
 }
 
-<<<<<<< Updated upstream
-=======
 /// A monitor's answer to a command that went well.
 pub(crate) fn mon_command_ack(tid: u64, output: &str) -> Message {
     let mut front = MONITOR_HEADER.to_vec();
@@ -86,7 +81,6 @@ pub(crate) fn mon_command_ack(tid: u64, output: &str) -> Message {
     ack
 }
 
->>>>>>> Stashed changes
 /// What a command came to.
 #[derive(Debug)]
 pub(crate) struct Outcome {
