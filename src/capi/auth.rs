@@ -165,7 +165,7 @@ pub struct msgr_auth_result {
 }
 
 // The layout is part of the ABI.
-const _: () = assert!(size_of::<msgr_auth_result>() == 16 + 8 * size_of::<usize>());
+const _: () = assert!(size_of::<msgr_auth_result>() == 16 + 8 * size_of::<*const c_void>());
 
 // SAFETY: it begins with a u32 and holds only integers and pointers, which are
 // NULL when zero.
@@ -213,75 +213,79 @@ impl ForeignHandler {
     /// Puts the question, with a reply that belongs to the callback.
     fn ask(&self, conn: *mut msgr_conn, question: &AuthQuestion, reply: *mut msgr_auth_reply) {
         let (slots, user) = (&self.slots, self.user);
-        // SAFETY: each callback is called as its type says, with a connection and
-        // bytes that outlive the call.
-        unsafe {
-            match question {
-                AuthQuestion::Begin { peer_type } => {
-                    slots
-                        .get_auth_request
-                        .map(|call| call(user, conn, peer_type.0.into(), reply));
+        match question {
+            AuthQuestion::Begin { peer_type } => {
+                let Some(call) = slots.get_auth_request else {
+                    return;
+                };
+                // SAFETY: the callback is called as its type says, with a
+                // connection that outlives the call.
+                unsafe { call(user, conn, peer_type.0.into(), reply) };
+            }
+            AuthQuestion::ReplyMore { payload } => {
+                let Some(call) = slots.handle_auth_reply_more else {
+                    return;
+                };
+                let (bytes, len) = (payload.as_ptr().cast(), payload.len());
+                // SAFETY: as above; so do the bytes.
+                unsafe { call(user, conn, bytes, len, reply) };
+            }
+            AuthQuestion::Done {
+                global_id,
+                con_mode,
+                payload,
+            } => {
+                let Some(call) = slots.handle_auth_done else {
+                    return;
+                };
+                let (bytes, len) = (payload.as_ptr().cast(), payload.len());
+                // SAFETY: as above.
+                unsafe { call(user, conn, *global_id, *con_mode, bytes, len, reply) };
+            }
+            AuthQuestion::BadMethod {
+                method,
+                result,
+                allowed_methods: methods,
+                allowed_modes: modes,
+            } => {
+                let Some(call) = slots.handle_auth_bad_method else {
+                    return;
+                };
+                let (methods, method_count) = (methods.as_ptr(), methods.len());
+                let (modes, mode_count) = (modes.as_ptr(), modes.len());
+                // SAFETY: as above; so do the lists.
+                unsafe {
+                    call(
+                        user,
+                        conn,
+                        *method,
+                        *result,
+                        methods,
+                        method_count,
+                        modes,
+                        mode_count,
+                        reply,
+                    );
                 }
-                AuthQuestion::ReplyMore { payload } => {
-                    slots.handle_auth_reply_more.map(|call| {
-                        call(user, conn, payload.as_ptr().cast(), payload.len(), reply)
-                    });
-                }
-                AuthQuestion::Done {
-                    global_id,
-                    con_mode,
-                    payload,
-                } => {
-                    let bytes = payload.as_ptr().cast();
-                    slots.handle_auth_done.map(|call| {
-                        call(
-                            user,
-                            conn,
-                            *global_id,
-                            *con_mode,
-                            bytes,
-                            payload.len(),
-                            reply,
-                        );
-                    });
-                }
-                AuthQuestion::BadMethod {
-                    method,
-                    result,
-                    allowed_methods,
-                    allowed_modes,
-                } => {
-                    let methods = (allowed_methods.as_ptr(), allowed_methods.len());
-                    let modes = (allowed_modes.as_ptr(), allowed_modes.len());
-                    slots.handle_auth_bad_method.map(|call| {
-                        call(
-                            user, conn, *method, *result, methods.0, methods.1, modes.0, modes.1,
-                            reply,
-                        );
-                    });
-                }
-                AuthQuestion::Request {
-                    peer_type,
-                    more,
-                    method,
-                    con_mode,
-                    payload,
-                } => {
-                    let bytes = payload.as_ptr().cast();
-                    slots.handle_auth_request.map(|call| {
-                        call(
-                            user,
-                            conn,
-                            peer_type.0.into(),
-                            (*more).into(),
-                            *method,
-                            *con_mode,
-                            bytes,
-                            payload.len(),
-                            reply,
-                        );
-                    });
-                }
+            }
+            AuthQuestion::Request {
+                peer_type,
+                more,
+                method,
+                con_mode,
+                payload,
+            } => {
+                let Some(call) = slots.handle_auth_request else {
+                    return;
+                };
+                let (kind, more) = (peer_type.0.into(), (*more).into());
+                let (bytes, len) = (payload.as_ptr().cast(), payload.len());
+                // SAFETY: as above.
+                unsafe {
+                    call(
+                        user, conn, kind, more, *method, *con_mode, bytes, len, reply,
+                    )
+                };
             }
         }
     }

@@ -26,8 +26,8 @@ use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
 use crate::proto::{
-    Answer, AuthConfig, CryptoKey, GlobalSeq, Initiator, KeyStore, Keyring, METHOD_CEPHX,
-    METHOD_NONE, ProtocolConfig, Question,
+    Answer, AuthConfig, GlobalSeq, Initiator, KeyStore, Keyring, METHOD_CEPHX, METHOD_NONE,
+    ProtocolConfig, Question,
 };
 use crate::types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Entropy, Message, Policy, PolicySet,
@@ -217,11 +217,6 @@ impl AsyncMessenger {
     /// Its keys and tickets.
     pub(crate) fn keys(&self) -> &Arc<Keys> {
         &self.keys
-    }
-
-    /// Where it gets what nobody must guess.
-    pub(crate) fn entropy(&self) -> &Entropy {
-        &self.entropy
     }
 
     /// Where to count connection attempts from. A peer takes one whose number is

@@ -74,11 +74,6 @@ impl Keys {
             keyring.insert(name.clone(), entry.clone());
         }
     }
-
-    /// All tickets there are.
-    pub(crate) fn tickets(&self) -> Tickets {
-        lock(&self.tickets).clone()
-    }
 }
 
 impl KeyStore for Keys {

@@ -165,7 +165,7 @@ impl MonAuth {
         &mut self,
         front: &[u8],
         context: AuthContext<'_>,
-    ) -> Result<(Vec<u8>, Result<Option<Agreed>, AuthFault>), DecodeError> {
+    ) -> Result<(Vec<u8>, Judged), DecodeError> {
         let request: MAuth = Reader::new(front).field()?;
         let served = match request.protocol {
             0 => self.greet(&request.payload, context),
@@ -254,6 +254,9 @@ impl MonAuth {
         })
     }
 }
+
+/// Who a client is, once that is known; or why it is denied.
+pub type Judged = Result<Option<Agreed>, AuthFault>;
 
 /// Method, payload, and who it is.
 type Served = (u32, Vec<u8>, Option<Agreed>);

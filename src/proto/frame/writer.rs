@@ -49,7 +49,7 @@ pub struct FrameWriter {
     /// The last message's preamble: the next one's is often the same.
     preamble: (Preamble, [u8; PREAMBLE_LEN]),
     /// All that was staged, as long as it is to be signed.
-    transcript: Option<Box<Vec<u8>>>,
+    transcript: Option<Vec<u8>>,
 }
 
 /// How frames lie on the wire.
@@ -90,12 +90,12 @@ impl FrameWriter {
 
     /// Keeps a copy of what is staged from now on.
     pub fn start_transcript(&mut self) {
-        self.transcript = Some(Box::default());
+        self.transcript = Some(Vec::new());
     }
 
     /// That copy, which ends here. Empty if there is none.
     pub fn take_transcript(&mut self) -> Vec<u8> {
-        self.transcript.take().map_or_else(Vec::new, |all| *all)
+        self.transcript.take().unwrap_or_default()
     }
 
     /// All frames from now on are of that revision, in the open.

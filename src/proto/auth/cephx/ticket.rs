@@ -152,25 +152,6 @@ impl Ticket {
     }
 }
 
-impl Tickets {
-    /// The ticket for a service, unless it has expired.
-    pub fn good(&self, service: EntityType, now: WallTime) -> Option<&Ticket> {
-        let ticket = self.by_service.get(&service);
-        ticket.filter(|ticket| ticket.is_good(now))
-    }
-
-    /// Which services of a mask a ticket should be asked for: there is none, or
-    /// it is to be renewed.
-    pub fn wanted(&self, services: u32, now: WallTime) -> u32 {
-        let held = self.by_service.iter().filter(|(_, ticket)| {
-            since_1970(now) < since_1970(ticket.renew_after.min(ticket.expires))
-        });
-        held.fold(services, |wanted, (service, _)| {
-            wanted & !u32::from(service.0)
-        })
-    }
-}
-
 /// As a span of time, in which any count of nanoseconds has a meaning.
 pub(super) fn since_1970(time: WallTime) -> Duration {
     Duration::new(u64::from(time.sec), time.nsec)

@@ -356,17 +356,14 @@ fn daemons_get_the_keys_of_their_kind_and_clients_none() {
 }
 
 #[test]
-fn tickets_are_asked_for_when_they_lack_or_grow_old() {
+fn a_ticket_is_good_for_its_time_and_to_be_renewed_in_the_last_quarter_of_it() {
     let cluster = Cluster::new(KeyType::Aes);
     let (_, logged_in) = cluster.log_in(&mut cluster.login("client.admin", None), 0);
-    let tickets = logged_in.tickets;
-    assert_eq!(tickets.wanted(ALL, NOW), 2);
-    assert_eq!(tickets.wanted(ALL, sec(NOW.sec + 2699)), 2);
-    assert_eq!(tickets.wanted(ALL, sec(NOW.sec + 2700)), ALL & !0x20);
-    assert_eq!(tickets.wanted(ALL, sec(NOW.sec + 86_400)), ALL);
-    assert!(tickets.good(EntityType::OSD, sec(NOW.sec + 3599)).is_some());
-    assert!(tickets.good(EntityType::OSD, sec(NOW.sec + 3600)).is_none());
-    assert!(tickets.good(EntityType::MDS, NOW).is_none());
+    let ticket = &logged_in.tickets.by_service[&EntityType::OSD];
+    assert_eq!(ticket.renew_after, sec(NOW.sec + 2700));
+    assert!(ticket.is_good(sec(NOW.sec + 3599)));
+    assert!(!ticket.is_good(sec(NOW.sec + 3600)));
+    assert!(!logged_in.tickets.by_service.contains_key(&EntityType::MDS));
 }
 
 #[test]
