@@ -274,13 +274,8 @@ fn on_answer(
         Tag::BadProtocolVersion => Err(Fault::ProtocolVersion(reply.protocol_version)),
         Tag::Wait => Err(Fault::Wait),
         Tag::ResetSession => {
-            session.reset();
-            if reply.features & policy.features_supported & features::MSG_AUTH != 0 {
-                session.count_from(context.random.below(MAX_FIRST_SEQ));
-            }
-            if !mutation::is(Mutation::ForgetResetCallback) {
-                context.events.push(Event::RemoteReset);
-            }
+            let features = reply.features & policy.features_supported;
+            on_reset(features, context);
             attempt.begins = true;
             again(attempt, context)
         }
@@ -298,6 +293,22 @@ fn on_answer(
             again(attempt, context)
         }
         Tag::Ready | Tag::Seq => on_grant(attempt, agreed, reply, context),
+    }
+}
+
+/// The acceptor does not have the session. If it was never told of it, nothing is
+/// lost.
+fn on_reset(features: u64, context: &mut Context<'_>) {
+    if !context.session.shared {
+        return context.session.restart();
+    }
+    context.session.reset();
+    if features & features::MSG_AUTH != 0 {
+        let first = context.random.below(MAX_FIRST_SEQ);
+        context.session.count_from(first);
+    }
+    if !mutation::is(Mutation::ForgetResetCallback) {
+        context.events.push(Event::RemoteReset);
     }
 }
 
