@@ -113,7 +113,7 @@ impl Apps {
                 .set_policy(EntityType::CLIENT, plan.pact.1)
                 .unwrap();
             messenger.set_policy(EntityType::OSD, peers).unwrap();
-            let addr = format!("v2:{}:6800", host(node));
+            let addr = format!("{}:{}:6800", plan.scheme(), host(node));
             messenger.bind(&addr.parse().unwrap()).unwrap();
         }
         for kind in [EntityType::OSD, EntityType::CLIENT] {
@@ -324,7 +324,9 @@ impl Apps {
         if me == node || (!self.plan.is_client(me) && self.plan.peers.is_none()) {
             return None;
         }
-        let addrs: EntityAddrVec = format!("v2:{}:6800/{nonce}", host(node)).parse().unwrap();
+        let scheme = self.plan.scheme();
+        let addrs = format!("{scheme}:{}:6800/{nonce}", host(node));
+        let addrs: EntityAddrVec = addrs.parse().unwrap();
         let con = self
             .messenger(life)?
             .connect(EntityType::OSD, &addrs)

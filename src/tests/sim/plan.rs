@@ -37,6 +37,8 @@ pub struct Plan {
     pub largest: usize,
     /// Of a thousand messages, so many are answered from the callback.
     pub answers: u64,
+    /// All speak v1.
+    pub legacy: bool,
 }
 
 impl Plan {
@@ -86,6 +88,7 @@ impl Plan {
             faults: rng.between(5, 45),
             largest: *rng.pick(&[200, 5_000, 65_536]),
             answers: *rng.pick(&[0, 100, 500]),
+            legacy: rng.permille(300),
         }
     }
 
@@ -94,9 +97,14 @@ impl Plan {
         self.servers + self.clients
     }
 
-    /// Are all frames protected by checksums?
+    /// Which protocol they speak, as addresses have it.
+    pub fn scheme(&self) -> &'static str {
+        if self.legacy { "v1" } else { "v2" }
+    }
+
+    /// Are all frames protected by checksums? In v1 only messages are.
     pub fn has_crcs(&self) -> bool {
-        self.options.contains(&("ms_crc_data", "true".to_owned()))
+        !self.legacy && self.options.contains(&("ms_crc_data", "true".to_owned()))
     }
 
     /// Do ends that hear nothing ask for a sign of life?
