@@ -132,7 +132,12 @@ impl Case {
         for (number, name) in ["first", "second"].into_iter().enumerate() {
             let found = world.tales(number);
             let expected = &self.expected.tales[number];
-            if found != *expected {
+            if self.setting.revision == Revision::Msgr1 {
+                // Here it only counts that nobody is told of an end or a loss.
+                if found.iter().any(|tale| tale.reset != [0, 0]) {
+                    wrong.push(format!("{name} node: {found:?}"));
+                }
+            } else if found != *expected {
                 wrong.push(format!("{name} node: expected {expected:?}"));
                 wrong.push(format!("{name} node:    found {found:?}"));
             }

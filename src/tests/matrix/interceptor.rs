@@ -131,6 +131,7 @@ impl Interceptor {
         let peer = self.ends[&id].peer.and_then(|peer| self.ends.get(&peer));
         match (self.revision, peer.is_some_and(|peer| peer.misled)) {
             (right, false) => right,
+            (Revision::Msgr1, true) => Revision::Msgr1,
             (Revision::Msgr20, true) => Revision::Msgr21,
             (Revision::Msgr21, true) => Revision::Msgr20,
         }
@@ -180,10 +181,12 @@ impl Interceptor {
         if self.end(id).admitted[WRITE] {
             return None;
         }
-        if let Some(object) = self.end(id).object() {
+        let counts = self.revision != Revision::Msgr1;
+        if let Some(object) = self.end(id).object().filter(|_| counts) {
             self.ledger.check_counts(object, point, frame);
         }
         match (point, self.end(id).peer) {
+            _ if !counts => {}
             (Point::SESSION_RETRY | Point::SESSION_RETRY_GLOBAL, Some(dialler)) => {
                 self.ledger.answers(dialler, point, frame);
             }
@@ -194,7 +197,7 @@ impl Interceptor {
         let action = self.reach(id, point, Side::Write);
         let action = action.or_else(|| self.flips_for_reader(id, point));
         match action {
-            Some(Action::Flip(bit)) => wire::flip(frame, point, bit),
+            Some(Action::Flip(bit)) => wire::flip(frame, point, bit, self.revision),
             Some(Action::Forge(number, forgery)) => {
                 wire::forge(frame, number, forgery, self.revision);
                 self.ledger.forget_counts();
@@ -268,7 +271,8 @@ impl Tap for Interceptor {
                 return Passage::End;
             }
             let (stage, revision) = (self.end(id).stage, self.revision_of(id));
-            let (point, len, next) = wire::cut(&bytes[at..], stage, revision);
+            let role = self.end(id).role;
+            let (point, len, next) = wire::cut(&bytes[at..], stage, revision, role);
             if at > 0 && self.is_watched(point) {
                 // By itself, so that it can be dealt with.
                 bytes.truncate(at);
@@ -281,6 +285,12 @@ impl Tap for Interceptor {
                     return self.hold(id, Side::Write, held);
                 }
                 _ => {}
+            }
+            if let (Stage::Answer, Stage::Told | Stage::Records, Some(dialler)) =
+                (stage, next, self.end(id).peer)
+            {
+                // What a dialler says next depends on the answer.
+                self.end(dialler).stage = next;
             }
             let end = self.end(id);
             end.admitted[WRITE] = false;

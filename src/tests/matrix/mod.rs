@@ -16,6 +16,7 @@ mod handshake;
 mod harmed_races;
 mod interceptor;
 mod ledger;
+mod legacy;
 mod life;
 mod open;
 mod races;
@@ -47,6 +48,7 @@ fn cases() -> Vec<Case> {
         crossings::cases(),
         life::cases(),
         restart::cases(),
+        legacy::cases(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -1,9 +1,15 @@
-//! The bytes of a link as an onlooker cuts them: banner, banner payload, frames.
+//! The bytes of a link as an onlooker cuts them: banner, banner payload, frames; and
+//! what stands for these in v1.
 //! Written from the wire format alone, without the code that is tested.
+
+use super::breakpoint::Role;
 
 /// The wire forms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Revision {
+    /// The first protocol. A CONNECT goes by the name of what it asks for, and an
+    /// answer by that of what it says.
+    Msgr1,
     Msgr20,
     Msgr21,
 }
@@ -20,6 +26,10 @@ pub enum Point {
     SOCKET_ACCEPTED,
     BANNER,
     BANNER_PAYLOAD,
+    /// In v1: where the dialler is.
+    ADDRESS,
+    /// In v1: what an end has received.
+    IN_SEQ,
     HELLO,
     AUTH_REQUEST,
     AUTH_DONE,
@@ -82,12 +92,24 @@ pub enum Stage {
     Banner,
     Payload(usize),
     Frames,
+    /// The dialler's, in v1.
+    Address,
+    Request,
+    /// The acceptor's.
+    Answer,
+    /// Of both.
+    Told,
+    Records,
 }
 
 /// What stands at the front of `bytes`, how long it is, and the stage behind it.
 /// A messenger writes nothing in pieces as long as it has little to write.
-pub fn cut(bytes: &[u8], stage: Stage, revision: Revision) -> (Point, usize, Stage) {
+pub fn cut(bytes: &[u8], stage: Stage, revision: Revision, writer: Role) -> (Point, usize, Stage) {
     let (point, len, next) = match stage {
+        _ if revision == Revision::Msgr1 => cut_v1(bytes, stage, writer),
+        Stage::Address | Stage::Request | Stage::Answer | Stage::Told | Stage::Records => {
+            panic!("{stage:?} is of v1")
+        }
         Stage::Banner => {
             let payload = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
             (Point::BANNER, BANNER_LEN, Stage::Payload(payload))
@@ -99,17 +121,61 @@ pub fn cut(bytes: &[u8], stage: Stage, revision: Revision) -> (Point, usize, Sta
     (point, len, next)
 }
 
+fn cut_v1(bytes: &[u8], stage: Stage, writer: Role) -> (Point, usize, Stage) {
+    let word = |at: usize| {
+        let word = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+        u32::from_le_bytes(word) as usize
+    };
+    match (stage, writer) {
+        (Stage::Banner, Role::Dialler) => (Point::BANNER, 9, Stage::Address),
+        (Stage::Banner, Role::Acceptor) => (Point::BANNER, 9 + 2 * 136, Stage::Answer),
+        (Stage::Address, _) => (Point::ADDRESS, 136, Stage::Request),
+        (Stage::Request, _) => {
+            let point = match word(16) {
+                0 => Point::CLIENT_IDENT,
+                _ => Point::SESSION_RECONNECT,
+            };
+            (point, 33 + word(28), Stage::Request)
+        }
+        (Stage::Answer, _) => {
+            let (point, next) = match bytes[0] {
+                1 => (Point::SERVER_IDENT, Stage::Records),
+                2 => (Point::SESSION_RESET, Stage::Answer),
+                3 => (Point::WAIT, Stage::Answer),
+                4 => (Point::SESSION_RETRY, Stage::Answer),
+                5 => (Point::SESSION_RETRY_GLOBAL, Stage::Answer),
+                13 => (Point::SERVER_IDENT, Stage::Told),
+                other => panic!("nobody should answer {other}"),
+            };
+            (point, 26 + word(21), next)
+        }
+        (Stage::Told, _) => (Point::IN_SEQ, 8, Stage::Records),
+        _ => match bytes[0] {
+            7 => {
+                let payload = word(23) + word(27) + word(31);
+                (Point::MESSAGE, 1 + 53 + payload + 21, Stage::Records)
+            }
+            8 => (Point::ACK, 9, Stage::Records),
+            14 => (Point::KEEPALIVE2, 9, Stage::Records),
+            15 => (Point::KEEPALIVE2_ACK, 9, Stage::Records),
+            other => panic!("nobody should send a record with tag {other}"),
+        },
+    }
+}
+
 /// Says in a banner's payload that its sender speaks that revision and no other.
 pub fn set_revision(payload: &mut [u8], revision: Revision) {
     payload[0] = match revision {
-        Revision::Msgr20 => 0,
+        Revision::Msgr20 | Revision::Msgr1 => 0,
         Revision::Msgr21 => 1,
     };
 }
 
 /// Flips one bit of what was cut.
-pub fn flip(bytes: &mut [u8], point: Point, bit: Bit) {
+pub fn flip(bytes: &mut [u8], point: Point, bit: Bit, revision: Revision) {
     let at = match (point, bit) {
+        // Before the footer stands the payload, and before that the header.
+        (Point::MESSAGE, Bit::Body) if revision == Revision::Msgr1 => bytes.len() - 22,
         (Point::BANNER, Bit::Head) => 3,
         (Point::BANNER, _) => 8,
         (_, Bit::Revision) => 0,
@@ -195,7 +261,7 @@ fn segments(frame: &[u8]) -> [usize; 4] {
 fn frame_len(frame: &[u8], revision: Revision) -> usize {
     let lens = segments(frame);
     let crcs = match (revision, frame[1]) {
-        (Revision::Msgr20, _) => 17,
+        (Revision::Msgr20 | Revision::Msgr1, _) => 17,
         (Revision::Msgr21, 1) if lens[0] == 0 => 0,
         (Revision::Msgr21, 1) => 4,
         (Revision::Msgr21, _) => 4 + 13,

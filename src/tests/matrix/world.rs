@@ -33,6 +33,8 @@ pub struct Plan {
 pub struct World {
     simulation: Arc<Simulation>,
     interceptor: Arc<Mutex<Interceptor>>,
+    /// Which protocol the nodes speak, as addresses have it.
+    scheme: &'static str,
     pub nodes: Vec<Node>,
     seeds: u64,
     /// Who comes later takes its turn first.
@@ -68,6 +70,10 @@ impl World {
         Self {
             simulation,
             interceptor,
+            scheme: match revision {
+                Revision::Msgr1 => "v1",
+                Revision::Msgr20 | Revision::Msgr21 => "v2",
+            },
             nodes: Vec::new(),
             seeds: seed,
             backwards: seed % 2 == 0,
@@ -107,7 +113,7 @@ impl World {
         let messenger = Messenger::create(&context, plan.name, "matrix", nonce).unwrap();
         messenger.set_default_policy(plan.policy).unwrap();
         if plan.bound {
-            let addr = format!("v2:{host}:6800").parse().unwrap();
+            let addr = format!("{}:{host}:6800", self.scheme).parse().unwrap();
             messenger.bind(&addr).unwrap();
         }
         let witness = Arc::new(Witness::new(plan.greetings));
