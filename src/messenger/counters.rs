@@ -69,10 +69,10 @@ const FAULTS: [&str; 18] = [
 /// states begin.
 const STAGES: [(&str, &[&str]); 6] = [
     ("dialling", &["START_CONNECT"]),
-    ("banner", &["BANNER"]),
+    ("banner", &["BANNER", "CONNECTING_WAIT_BANNER"]),
     ("hello", &["HELLO"]),
     ("auth", &["AUTH"]),
-    ("session", &["SESSION"]),
+    ("session", &["SESSION", "CONNECTING_SEND", "ACCEPTING_"]),
     ("other", &[""]),
 ];
 
