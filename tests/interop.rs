@@ -145,13 +145,24 @@ fn a_real_monitor_answers_a_ping() {
 }
 
 #[test]
-fn a_real_monitor_answers_a_keepalive() {
+fn a_real_monitor_answers_a_ping_in_v1() {
+    for family in [Family::V4, Family::V6] {
+        if let Some(monitor) = Monitor::start(family) {
+            let ping = example("mon_ping").arg(monitor.v1_addr()).output();
+            let pong = stdout_of_success("mon_ping", &ping.unwrap());
+            assert!(pong.contains("\"mon_status\""), "{pong}");
+            assert!(pong.contains(monitor.fsid()), "{pong}");
+        }
+    }
+}
+
+#[test]
+fn a_real_monitor_answers_a_keepalive_in_both_protocols() {
     if let Some(monitor) = Monitor::start(Family::V4) {
-        let output = example("keepalive")
-            .arg(monitor.v2_addr())
-            .output()
-            .unwrap();
-        assert_eq!(stdout_of_success("keepalive", &output), "answered\n");
+        for addr in [monitor.v2_addr(), monitor.v1_addr()] {
+            let output = example("keepalive").arg(addr).output().unwrap();
+            assert_eq!(stdout_of_success("keepalive", &output), "answered\n");
+        }
     }
 }
 

@@ -37,6 +37,8 @@ impl Family {
 /// How a monitor that is not alone is found.
 #[derive(Clone, Copy)]
 pub(crate) struct Neighbours {
+    /// Which protocol they speak, as addresses have it.
+    pub(crate) scheme: &'static str,
     /// Where monitor "a", the real one, is known to be, which need not be where
     /// it listens.
     pub(crate) a: SocketAddr,
@@ -133,10 +135,10 @@ impl Monitor {
                 vec![("a", format!("[{bare}]"))]
             }
             Some(known_as) => {
-                conf.push_str(&among_neighbours(v2));
+                conf.push_str(&among_neighbours(known_as.scheme, v2));
                 vec![
-                    ("a", format!("[v2:{}]", known_as.a)),
-                    ("b", format!("[v2:{}]", known_as.b)),
+                    ("a", format!("[{}:{}]", known_as.scheme, known_as.a)),
+                    ("b", format!("[{}:{}]", known_as.scheme, known_as.b)),
                 ]
             }
         };
@@ -399,9 +401,9 @@ fn configuration(dir: &Path, setup: &Setup) -> String {
 
 /// What a monitor wants that listens elsewhere than the map says, and whose
 /// other half is never there: it speaks often and is never patient.
-fn among_neighbours(listens_at: SocketAddr) -> String {
+fn among_neighbours(scheme: &str, listens_at: SocketAddr) -> String {
     format!(
-        "public_bind_addr = v2:{listens_at}\n\
+        "public_bind_addr = {scheme}:{listens_at}\n\
          mon_probe_timeout = 0.02\n\
          ms_initial_backoff = 0.005\n\
          ms_max_backoff = 0.05\n"

@@ -92,6 +92,8 @@ impl Dispatcher for Listener {
 
 /// A real monitor and us, and what lies between.
 struct Meeting {
+    /// Which protocol they speak, as addresses have it.
+    scheme: &'static str,
     us: Arc<Messenger>,
     listener: Arc<Listener>,
     _monitor: Monitor,
@@ -102,9 +104,10 @@ struct Meeting {
 }
 
 impl Meeting {
-    fn new() -> Option<Self> {
+    fn new(scheme: &'static str) -> Option<Self> {
         let (to_monitor, to_us) = (Proxy::new(), Proxy::new());
         let neighbours = Neighbours {
+            scheme,
             a: to_monitor.addr(),
             b: to_us.addr(),
         };
@@ -125,15 +128,17 @@ impl Meeting {
         let us = Messenger::create(&context, "mon.1", "mon", 0).unwrap();
         us.set_policy(EntityType::MON, Policy::lossless_peer_reuse())
             .unwrap();
-        us.bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        us.bind(&format!("{scheme}:127.0.0.1:0").parse().unwrap())
+            .unwrap();
         to_us.forward_to(us.myaddrs().0[0].socket.unwrap());
-        us.set_addrs(&format!("v2:{}", to_us.addr()).parse().unwrap())
+        us.set_addrs(&format!("{scheme}:{}", to_us.addr()).parse().unwrap())
             .unwrap();
         let listener = Arc::new(Listener::default());
         let dispatcher = Arc::clone(&listener);
         us.add_dispatcher_head(dispatcher).unwrap();
         us.start().unwrap();
         Some(Self {
+            scheme,
             us,
             listener,
             _monitor: monitor,
@@ -143,7 +148,7 @@ impl Meeting {
     }
 
     fn connect(&self) -> ConnectionRef {
-        let monitor = format!("v2:{}", self.to_monitor.addr());
+        let monitor = format!("{}:{}", self.scheme, self.to_monitor.addr());
         self.us
             .connect(EntityType::MON, &monitor.parse().unwrap())
             .unwrap()
@@ -182,7 +187,10 @@ impl Meeting {
     fn openings(&self) -> [[usize; 2]; 2] {
         [&self.to_monitor, &self.to_us].map(|proxy| {
             let tags: Vec<_> = (0..proxy.seen().accepted)
-                .filter_map(|index| opening(&proxy.recording(index)))
+                .filter_map(|index| match self.scheme {
+                    "v1" => opening_v1(&proxy.recording(index)),
+                    _ => opening(&proxy.recording(index)),
+                })
                 .collect();
             [CLIENT_IDENT, SESSION_RECONNECT]
                 .map(|wanted| tags.iter().filter(|tag| **tag == wanted).count())
@@ -208,9 +216,28 @@ fn opening(recording: &[u8]) -> Option<u8> {
     }
 }
 
+/// The same in v1: behind banner and address, a request says whether it counts on.
+fn opening_v1(recording: &[u8]) -> Option<u8> {
+    let request = recording.get(9 + 136..)?;
+    let connect_seq = u32::from_le_bytes(request.get(16..20)?.try_into().ok()?);
+    Some(match connect_seq {
+        0 => CLIENT_IDENT,
+        _ => SESSION_RECONNECT,
+    })
+}
+
 #[test]
 fn a_session_with_a_real_monitor_survives_a_hundred_cuts_in_both_directions() {
-    let Some(meeting) = Meeting::new() else {
+    survives_cuts_in_both_directions("v2");
+}
+
+#[test]
+fn a_session_of_v1_with_a_real_monitor_survives_a_hundred_cuts_in_both_directions() {
+    survives_cuts_in_both_directions("v1");
+}
+
+fn survives_cuts_in_both_directions(scheme: &'static str) {
+    let Some(meeting) = Meeting::new(scheme) else {
         return;
     };
     meeting.break_connections();
@@ -229,7 +256,7 @@ fn a_session_with_a_real_monitor_survives_a_hundred_cuts_in_both_directions() {
     let heard = meeting.listener.wait_until(|heard| heard.pongs >= sent);
     let [ours, theirs] = meeting.openings();
     println!(
-        "a real monitor, both dial: {} cuts; {sent} pings, {} answers, {} probes; new and resumed \
+        "a real monitor, {scheme}, both dial: {} cuts; {sent} pings, {} answers, {} probes; new and resumed \
          sessions asked for by us {ours:?}, by the monitor {theirs:?}",
         meeting.cuts(),
         heard.pongs,
@@ -241,7 +268,16 @@ fn a_session_with_a_real_monitor_survives_a_hundred_cuts_in_both_directions() {
 
 #[test]
 fn a_session_that_only_a_real_monitor_dials_survives_a_hundred_cuts() {
-    let Some(meeting) = Meeting::new() else {
+    survives_cuts_where_only_the_monitor_dials("v2");
+}
+
+#[test]
+fn a_session_of_v1_that_only_a_real_monitor_dials_survives_a_hundred_cuts() {
+    survives_cuts_where_only_the_monitor_dials("v1");
+}
+
+fn survives_cuts_where_only_the_monitor_dials(scheme: &'static str) {
+    let Some(meeting) = Meeting::new(scheme) else {
         return;
     };
     meeting.leave_connections_alone();
@@ -260,7 +296,7 @@ fn a_session_that_only_a_real_monitor_dials_survives_a_hundred_cuts() {
     let heard = meeting.listener.wait_until(|heard| heard.accepts > CUTS);
     let [_, theirs] = meeting.openings();
     println!(
-        "a real monitor, it alone dials: {CUTS} cuts; {} probes; new and resumed sessions asked \
+        "a real monitor, {scheme}, it alone dials: {CUTS} cuts; {} probes; new and resumed sessions asked \
          for {theirs:?}",
         heard.probes
     );
