@@ -76,9 +76,11 @@ pub unsafe extern "C" fn msgr_unref(messenger: *mut msgr_messenger) {
 /// Port 0 takes a free one of the range ms_bind_port_min to ms_bind_port_max;
 /// `msgr_get_myaddrs` tells which. Accepting begins with the first dispatcher.
 ///
-/// Returns 0; -EINVAL for a malformed address; -EADDRINUSE; -EALREADY if it is
-/// bound or started already; -EOPNOTSUPP for a kind of address that cannot be
-/// listened on; -ESHUTDOWN. Any thread. Ceph: `Messenger::bindv`.
+/// A v1 address is listened at for peers that speak the first protocol.
+///
+/// Returns 0; -EINVAL for a malformed address, or a kind of address that cannot be
+/// listened on; -EADDRINUSE; -EALREADY if it is bound or started already;
+/// -ESHUTDOWN. Any thread. Ceph: `Messenger::bindv`.
 ///
 /// # Safety
 /// By the conventions.
@@ -124,7 +126,7 @@ pub unsafe extern "C" fn msgr_bind_avoiding(
 /// and before `msgr_start`.
 ///
 /// Returns 0; -EINVAL for addresses that nobody could dial; -EOPNOTSUPP for a
-/// kind of address that cannot be listened on; -EBUSY once started; -ESHUTDOWN.
+/// protocol that is not listened for; -EBUSY once started; -ESHUTDOWN.
 /// Any thread. Ceph: `Messenger::set_addrs`.
 ///
 /// # Safety
@@ -230,7 +232,7 @@ pub unsafe extern "C" fn msgr_get_myaddrs(
 /// The messenger's own address gives its loopback connection.
 ///
 /// `*out` gets a reference that belongs to the caller, NULL on failure.
-/// Returns 0; -EINVAL; -EOPNOTSUPP for addresses without one to dial;
+/// Returns 0; -EINVAL, also for addresses without one to dial;
 /// -ENOTCONN if the messenger is not started; -ESHUTDOWN. That the peer
 /// cannot be reached is no error here: see `handle_refused` and
 /// `handle_reset`. Any thread, also in callbacks. Ceph:

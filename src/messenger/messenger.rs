@@ -165,7 +165,7 @@ impl Messenger {
     ///
     /// # Errors
     /// `EBUSY` after start, `ESHUTDOWN`, `EINVAL` for addresses that nobody
-    /// could dial, `EOPNOTSUPP` for a v1 address.
+    /// could dial, `EOPNOTSUPP` for a protocol that is not listened for.
     pub fn set_addrs(&self, addrs: &EntityAddrVec) -> Result<()> {
         self.inner.lifecycle().check_not_started()?;
         self.inner.set_addrs(addrs)
@@ -237,7 +237,7 @@ impl Messenger {
     ///
     /// # Errors
     /// `ENOTCONN` before start, `ESHUTDOWN`, `EINVAL` for no entity type or an
-    /// address that cannot be dialled, `EOPNOTSUPP` for v1 addresses only.
+    /// address that cannot be dialled.
     pub fn connect(&self, peer_type: EntityType, addrs: &EntityAddrVec) -> Result<ConnectionRef> {
         self.connect_with(peer_type, addrs, ConnectOptions::default())
     }
