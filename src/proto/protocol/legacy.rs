@@ -314,15 +314,16 @@ impl Protocol {
         let features = self.policy.features_supported & connect.features;
         let forgotten = connect.connect_seq == 0 && self.session.connect_seq > 0;
         let begins = connect.connect_seq == 0 || self.session.connect_seq == 0;
-        // A peer that has forgotten everything has nothing to tell.
-        let tells = features & features::RECONNECT_SEQ != 0 && !forgotten;
+        // Ceph says READY to a peer that has forgotten everything. If that got lost,
+        // the peer would seem to have forgotten once more.
+        let tells = features & features::RECONNECT_SEQ != 0;
         if reset {
             self.session.reset();
             if !mutation::is(Mutation::ForgetResetCallback) {
                 events.push(Event::RemoteReset);
             }
         }
-        if !tells {
+        if forgotten || !tells {
             self.session.begin();
         }
         if reset && features & features::MSG_AUTH != 0 {
