@@ -143,7 +143,7 @@ fn weather(rng: &mut Rng) -> Weather {
 fn options(rng: &mut Rng, keepalives: bool) -> Config {
     let budget = *rng.pick(&["100M", "100M", "70000", "3000"]);
     let keepalive = if keepalives { "1.5" } else { "0" };
-    vec![
+    let mut options = vec![
         ("ms_initial_backoff", "0.05".to_owned()),
         ("ms_max_backoff", "1".to_owned()),
         ("ms_connection_ready_timeout", "2".to_owned()),
@@ -153,7 +153,15 @@ fn options(rng: &mut Rng, keepalives: bool) -> Config {
         ("ms_dispatch_throttle_bytes", budget.to_owned()),
         ("ms_crc_data", rng.permille(700).to_string()),
         ("ms_async_local_listen_table", rng.permille(300).to_string()),
-    ]
+    ];
+    if rng.permille(400) {
+        let algorithm = *rng.pick(&["snappy", "zlib", "zstd", "lz4"]);
+        let min_size = *rng.pick(&["0", "1K"]);
+        options.push(("ms_compress_mode", "force".to_owned()));
+        options.push(("ms_compression_algorithm", algorithm.to_owned()));
+        options.push(("ms_compress_min_size", min_size.to_owned()));
+    }
+    options
 }
 
 fn injection(rng: &mut Rng) -> Config {
