@@ -11,6 +11,12 @@ mod addresses;
 mod cephx;
 #[path = "loopback/cluster.rs"]
 mod cluster;
+#[cfg(all(
+    feature = "snappy",
+    feature = "zlib",
+    feature = "zstd",
+    feature = "lz4"
+))]
 #[path = "loopback/compression.rs"]
 mod compression;
 #[path = "loopback/endings.rs"]

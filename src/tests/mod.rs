@@ -4,6 +4,12 @@
 mod captured_legacy;
 mod captured_sessions;
 mod captures;
+#[cfg(all(
+    feature = "snappy",
+    feature = "zlib",
+    feature = "zstd",
+    feature = "lz4"
+))]
 mod compression;
 mod exchange;
 mod faults;

@@ -108,7 +108,7 @@ fn expect_refused(ends: &Ends, why: &str) {
 #[test]
 fn two_ends_with_the_services_key_know_each_other_in_every_mode() {
     let keyring = Keyring::new("shared", &format!("[osd.]\n\tkey = {ONE}\n"));
-    let path = keyring.0.to_str().unwrap();
+    let path = keyring.path();
     for (mode, expected) in [("crc", ConMode::Crc), ("secure", ConMode::Secure)] {
         let client = [("keyring", path), ("ms_client_mode", mode)];
         expect_open(&ends(&[("keyring", path)], &client), expected);
@@ -121,8 +121,8 @@ fn two_ends_with_the_services_key_know_each_other_in_every_mode() {
 fn another_key_is_denied_once_and_for_all() {
     let one = Keyring::new("one", &format!("[osd.]\n\tkey = {ONE}\n"));
     let other = Keyring::new("other", &format!("[osd.]\n\tkey = {OTHER}\n"));
-    let server = [("keyring", one.0.to_str().unwrap())];
-    let client = [("keyring", other.0.to_str().unwrap())];
+    let server = [("keyring", one.path())];
+    let client = [("keyring", other.path())];
     expect_refused(
         &ends(&server, &client),
         "does not take auth cephx (error -13)",
@@ -132,7 +132,7 @@ fn another_key_is_denied_once_and_for_all() {
 #[test]
 fn nobody_without_a_key_gets_in_and_no_key_is_named_as_the_reason() {
     let keyring = Keyring::new("server", &format!("[osd.]\n\tkey = {ONE}\n"));
-    let server = [("keyring", keyring.0.to_str().unwrap())];
+    let server = [("keyring", keyring.path())];
     expect_refused(&ends(&server, &[]), "does not take auth none (error -95)");
     let insists = [("auth_client_required", "cephx")];
     expect_refused(&ends(&server, &insists), "no ticket for osd");
@@ -141,7 +141,7 @@ fn nobody_without_a_key_gets_in_and_no_key_is_named_as_the_reason() {
 #[test]
 fn a_strict_end_talks_to_no_end_that_would_be_overheard() {
     let keyring = Keyring::new("strict", &format!("[osd.]\n\tkey = {ONE}\n"));
-    let path = keyring.0.to_str().unwrap();
+    let path = keyring.path();
     let strict = [("keyring", path), ("ms_secure_only", "true")];
     let readable = [("keyring", path), ("ms_client_mode", "crc")];
     expect_refused(&ends(&strict, &readable), "in no connection mode");

@@ -28,6 +28,7 @@ use super::codec::DecodeError;
 #[cfg(feature = "zstd")]
 const UNPACKED_START: usize = 64 << 10;
 
+const NOT_HERE: DecodeError = DecodeError("there is no such compression here");
 const TOO_LARGE: DecodeError = DecodeError("it unpacks to more than is allowed");
 
 /// What a segment is compressed with.
@@ -121,25 +122,25 @@ impl Algorithm {
         if packed.is_empty() {
             return Ok(0);
         }
-        let len = match self {
+        let measured = match self {
             #[cfg(feature = "snappy")]
-            Self::Snappy => snappy::measure(packed)?,
+            Self::Snappy => snappy::measure(packed),
             #[cfg(feature = "zlib")]
-            Self::Zlib => zlib::measure(packed, limit)?,
+            Self::Zlib => zlib::measure(packed, limit),
             #[cfg(feature = "zstd")]
-            Self::Zstd => zstd::measure(packed)?,
+            Self::Zstd => zstd::measure(packed),
             #[cfg(feature = "lz4")]
-            Self::Lz4 => lz4::measure(packed)?,
-            _ => return Err(DecodeError("there is no such compression here")),
+            Self::Lz4 => lz4::measure(packed),
+            _ => Err(NOT_HERE),
         };
-        if len > limit {
-            return Err(TOO_LARGE);
-        }
-        Ok(len)
+        measured.and_then(|len| match len > limit {
+            true => Err(TOO_LARGE),
+            false => Ok(len),
+        })
     }
 
     /// Appends the `len` bytes for which `packed` stands: exactly as many as
-    /// [`Self::measure`] has said, or it is an error.
+    /// [`Self::measure`] has said, or it is an error and nothing is appended.
     pub fn decompress(
         self,
         packed: &[u8],
@@ -149,7 +150,8 @@ impl Algorithm {
         if packed.is_empty() && len == 0 {
             return Ok(());
         }
-        match self {
+        let start = out.len();
+        let done = match self {
             #[cfg(feature = "snappy")]
             Self::Snappy => snappy::decompress(packed, len, out),
             #[cfg(feature = "zlib")]
@@ -158,7 +160,11 @@ impl Algorithm {
             Self::Zstd => zstd::decompress(packed, len, out),
             #[cfg(feature = "lz4")]
             Self::Lz4 => lz4::decompress(packed, len, out),
-            _ => Err(DecodeError("there is no such compression here")),
+            _ => Err(NOT_HERE),
+        };
+        if done.is_err() {
+            out.truncate(start);
         }
+        done
     }
 }

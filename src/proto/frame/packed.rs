@@ -167,5 +167,5 @@ impl<'a> Packed<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "snappy"))]
 mod tests;
