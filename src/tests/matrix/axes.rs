@@ -81,6 +81,13 @@ pub const DIAL: [(Role, Point); 12] = [
     (Role::Dialler, Point::AUTH_SIGNATURE),
 ];
 
+/// Between ends that speak of compression, what comes behind that: the dialler asks
+/// for no session before it has the answer.
+pub const COMPRESSION: [(Role, Point); 2] = [
+    (Role::Dialler, Point::COMPRESSION_REQUEST),
+    (Role::Acceptor, Point::COMPRESSION_DONE),
+];
+
 /// A new session is asked for, and granted.
 pub const IDENT: [(Role, Point); 2] = [
     (Role::Dialler, Point::CLIENT_IDENT),
@@ -191,6 +198,20 @@ pub fn settings(pairs: &[Pair], said: &[(u64, u64)]) -> Vec<Setting> {
         }
     }
     settings
+}
+
+/// The same settings, of ends that speak of compression.
+pub fn compressing(settings: &[Setting]) -> Vec<Setting> {
+    let plain = settings
+        .iter()
+        .filter(|setting| setting.revision == Revision::Msgr21);
+    let revision = Revision::Msgr21Compressing;
+    plain
+        .map(|setting| Setting {
+            revision,
+            ..*setting
+        })
+        .collect()
 }
 
 /// Whatever was said arrives, and so does the probe behind it.

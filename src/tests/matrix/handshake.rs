@@ -1,6 +1,6 @@
 //! Harm done to the first link of a connection, from the dial to SERVER_IDENT.
 
-use super::axes::{self, DIAL, Harm, IDENT, PAIRS};
+use super::axes::{self, COMPRESSION, DIAL, Harm, IDENT, PAIRS};
 use super::breakpoint::{Action, Role, Spot};
 use super::case::{Case, Kind, Outcome, PROBE, Setting, Step};
 use super::tale::{State, Tale, accepted, connected, gone, replaced};
@@ -18,6 +18,11 @@ pub fn cases() -> Vec<Case> {
         }
         cases.push(refused_by_banner(setting, Role::Dialler));
         cases.push(refused_by_banner(setting, Role::Acceptor));
+    }
+    for setting in axes::compressing(&axes::settings(&PAIRS, &[(0, 0), (3, 2)])) {
+        for (spot, action) in axes::harms(&[&COMPRESSION, &IDENT]) {
+            cases.push(harmed("compression", setting, spot, action, DEADLINES[0]));
+        }
     }
     for setting in axes::settings(&PAIRS, &[(0, 0)]) {
         for spot in axes::spots(&[&DIAL[..], &IDENT].concat()) {

@@ -133,7 +133,7 @@ impl Interceptor {
             (right, false) => right,
             (Revision::Msgr1, true) => Revision::Msgr1,
             (Revision::Msgr20, true) => Revision::Msgr21,
-            (Revision::Msgr21, true) => Revision::Msgr20,
+            (Revision::Msgr21 | Revision::Msgr21Compressing, true) => Revision::Msgr20,
         }
     }
 

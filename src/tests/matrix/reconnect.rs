@@ -1,7 +1,7 @@
 //! Harm done to the links that resume a session, which has lost its first link
 //! with the first of three messages.
 
-use super::axes::{self, DIAL, Harm, RESUME};
+use super::axes::{self, COMPRESSION, DIAL, Harm, RESUME};
 use super::breakpoint::{Action, Breakpoint, Role, Spot};
 use super::case::{Case, Outcome, Setting, Step};
 use super::tale::{Tale, accepted, connected, gone, replaced};
@@ -11,18 +11,30 @@ use super::wire::Point;
 const MOST_IN_A_ROW: u32 = 5;
 
 pub fn cases() -> Vec<Case> {
+    let settings = axes::settings(&axes::lossless(), &[(3, 0)]);
     let mut cases = Vec::new();
-    for setting in axes::settings(&axes::lossless(), &[(3, 0)]) {
+    for setting in &settings {
         for (spot, action) in axes::harms(&[&DIAL, &RESUME]) {
-            cases.push(harmed(setting, spot, action, 1));
-            if matches!(action, Action::Fault | Action::Truncate) {
-                for times in 2..=MOST_IN_A_ROW {
-                    cases.push(harmed(setting, spot, action, times));
-                }
-            }
+            cases.extend(harmed_up_to(*setting, spot, action));
+        }
+    }
+    for setting in axes::compressing(&settings) {
+        for (spot, action) in axes::harms(&[&COMPRESSION, &RESUME]) {
+            cases.extend(harmed_up_to(setting, spot, action));
         }
     }
     cases
+}
+
+fn harmed_up_to(setting: Setting, spot: Spot, action: Action) -> Vec<Case> {
+    let most = match action {
+        Action::Fault | Action::Truncate => MOST_IN_A_ROW,
+        _ => 1,
+    };
+    let times = 1..=most;
+    times
+        .map(|times| harmed(setting, spot, action, times))
+        .collect()
 }
 
 /// The first message of that link does not get through.

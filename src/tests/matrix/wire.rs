@@ -12,6 +12,8 @@ pub enum Revision {
     Msgr1,
     Msgr20,
     Msgr21,
+    /// The same between ends that speak of compression.
+    Msgr21Compressing,
 }
 
 /// What an attempt to connect consists of, in the words of the protocol.
@@ -34,6 +36,8 @@ pub enum Point {
     AUTH_REQUEST,
     AUTH_DONE,
     AUTH_SIGNATURE,
+    COMPRESSION_REQUEST,
+    COMPRESSION_DONE,
     CLIENT_IDENT,
     SERVER_IDENT,
     IDENT_MISSING_FEATURES,
@@ -168,6 +172,7 @@ pub fn set_revision(payload: &mut [u8], revision: Revision) {
     payload[0] = match revision {
         Revision::Msgr20 | Revision::Msgr1 => 0,
         Revision::Msgr21 => 1,
+        Revision::Msgr21Compressing => 3,
     };
 }
 
@@ -245,6 +250,8 @@ fn tag(code: u8) -> Point {
         18 => KEEPALIVE2,
         19 => KEEPALIVE2_ACK,
         20 => ACK,
+        21 => COMPRESSION_REQUEST,
+        22 => COMPRESSION_DONE,
         other => panic!("nobody should send a frame with tag {other}"),
     }
 }
@@ -262,9 +269,9 @@ fn frame_len(frame: &[u8], revision: Revision) -> usize {
     let lens = segments(frame);
     let crcs = match (revision, frame[1]) {
         (Revision::Msgr20 | Revision::Msgr1, _) => 17,
-        (Revision::Msgr21, 1) if lens[0] == 0 => 0,
-        (Revision::Msgr21, 1) => 4,
-        (Revision::Msgr21, _) => 4 + 13,
+        (_, 1) if lens[0] == 0 => 0,
+        (_, 1) => 4,
+        (_, _) => 4 + 13,
     };
     PREAMBLE_LEN + lens.iter().sum::<usize>() + crcs
 }
