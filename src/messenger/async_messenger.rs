@@ -522,6 +522,12 @@ impl AsyncMessenger {
         &self.counters
     }
 
+    /// Its half-open connections.
+    #[cfg(test)]
+    pub(crate) fn half_open(&self) -> &HalfOpen<Place> {
+        &self.half_open
+    }
+
     /// All its counters, as JSON.
     pub(crate) fn perf_dump(&self) -> String {
         let mut dump = Dump::new(&format!("AsyncMessenger::{}", self.name));

@@ -35,6 +35,7 @@ impl Messenger {
     pub(crate) fn leftovers(&self) -> Vec<(&'static str, u64)> {
         let messenger = self.inner();
         let mut left = vec![
+            ("half-open connections", messenger.half_open().len() as u64),
             ("registered connections", messenger.registry().len() as u64),
             (
                 "queued for dispatch",
