@@ -458,7 +458,8 @@ int msgr_dispatch_queue_len(msgr_messenger *messenger);
  *   (`msgr_accepted`) and half open, those that limits have closed
  *   (`msgr_half_open_evicted`, `msgr_half_open_evicted_per_source`,
  *   `msgr_faults_auth_attempts`, `msgr_faults_handshake_too_long`,
- *   `msgr_faults_frame_too_large`, `msgr_faults_message_too_large`), lost links
+ *   `msgr_faults_frame_too_large`, `msgr_faults_message_too_large`), peers whose
+ *   authentication was turned down (`msgr_auth_denied`), lost links
  *   by kind of reason (`msgr_faults_...`), and handshakes that took too long, by
  *   how far they came (`msgr_ready_timeouts_...`).
  * * "AsyncMessenger::Worker-0" and so on: this messenger's messages, bytes and

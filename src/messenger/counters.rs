@@ -23,6 +23,8 @@ pub(crate) struct Counters {
     /// many, or for those of its source.
     pub(crate) evicted: Counter,
     pub(crate) evicted_of_source: Counter,
+    /// Times that a peer's authentication was turned down.
+    pub(crate) denied: Counter,
     /// By [`FAULTS`].
     faults: [Counter; FAULTS.len()],
     /// By [`STAGES`].
@@ -67,12 +69,13 @@ const FAULTS: [&str; 18] = [
 
 /// How far a handshake was that took too long, and how Ceph's names of such
 /// states begin.
-const STAGES: [(&str, &[&str]); 6] = [
+const STAGES: [(&str, &[&str]); 7] = [
     ("dialling", &["START_CONNECT"]),
     ("banner", &["BANNER", "CONNECTING_WAIT_BANNER"]),
     ("hello", &["HELLO"]),
     ("auth", &["AUTH"]),
-    ("session", &["SESSION", "CONNECTING_SEND", "ACCEPTING_"]),
+    ("session", &["SESSION"]),
+    ("v1", &["CONNECTING", "ACCEPTING"]),
     ("other", &[""]),
 ];
 
@@ -131,6 +134,7 @@ impl Counters {
         dump.number("msgr_half_open_evicted", self.evicted.get());
         let of_source = self.evicted_of_source.get();
         dump.number("msgr_half_open_evicted_per_source", of_source);
+        dump.number("msgr_auth_denied", self.denied.get());
         for (name, counter) in FAULTS.iter().zip(&self.faults) {
             dump.number(&format!("msgr_faults_{name}"), counter.get());
         }
@@ -170,7 +174,7 @@ fn kind_of(fault: &Fault) -> usize {
         Fault::NoProgress => 5,
         Fault::HalfFrame => 6,
         Fault::KeepaliveTimeout => 7,
-        Fault::SpeaksV1 | Fault::NotMsgr(..) | Fault::BannerLength(_) => 8,
+        Fault::SpeaksV1 | Fault::SpeaksV2 | Fault::NotMsgr(..) | Fault::BannerLength(_) => 8,
         Fault::PeerLacksBannerFeatures(_)
         | Fault::WeLackBannerFeatures(_)
         | Fault::MissingFeatures(_) => 9,
@@ -267,6 +271,7 @@ mod tests {
             (Fault::ReadyTimeout, "START_CONNECT"),
             (Fault::ReadyTimeout, "AUTH_ACCEPTING_SIGN"),
             (Fault::ReadyTimeout, "A_LATER_STATE"),
+            (Fault::ReadyTimeout, "ACCEPTING_WAIT_CONNECT_MSG_AUTH"),
             (Fault::AckAhead(3), "READY"),
         ];
         for (fault, during) in &faults {
@@ -277,10 +282,11 @@ mod tests {
         let text = dump.end();
         for expected in [
             "msgr_faults_refused\":1,",
-            "msgr_faults_ready_timeout\":3,",
+            "msgr_faults_ready_timeout\":4,",
             "msgr_faults_protocol\":1,",
             "msgr_ready_timeouts_dialling\":1,",
             "msgr_ready_timeouts_auth\":1,",
+            "msgr_ready_timeouts_v1\":1,",
             "msgr_ready_timeouts_other\":1}",
         ] {
             assert!(text.contains(expected), "{expected} in {text}");

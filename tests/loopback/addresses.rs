@@ -126,3 +126,26 @@ fn a_messenger_dials_from_its_own_address_if_it_shall() {
         }
     }
 }
+
+#[test]
+fn a_peer_that_listens_in_v1_alone_is_found_behind_its_v2_address() {
+    let context = Context::new();
+    context.conf_set("ms_initial_backoff", "3600").unwrap();
+    context.conf_set("ms_max_backoff", "3600").unwrap();
+    let (server, at_server) = server(&context, "v1:127.0.0.1:0");
+    let v1 = server.myaddrs().front();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = free.local_addr().unwrap();
+    drop(free);
+    // Nobody is there, or the wrong protocol is.
+    for first in [closed, v1.socket.unwrap()] {
+        let (client, at_client) = client(&context);
+        let there = EntityAddrVec(vec![EntityAddr::msgr2(first, v1.nonce), v1]);
+        let con = connect(&client, &there);
+        con.send(message(2, b"found")).unwrap();
+        let (back, _) = next_message(&at_server);
+        back.send(message(2, b"yes")).unwrap();
+        let told = at_client.recv_timeout(DEADLINE).unwrap();
+        assert!(matches!(told, Told::Connect), "not refused: {told:?}");
+    }
+}

@@ -133,6 +133,7 @@ impl Link {
                     let end = bulk.buffer.len() - excess;
                     self.held.extend_from_slice(&bulk.buffer[end..]);
                     bulk.buffer.truncate(end);
+                    self.count_received(&got);
                     if matches!(got, Ok(1..)) {
                         self.parse_bulk(scratch, center);
                     }
@@ -144,6 +145,7 @@ impl Link {
                     scratch.staging.reserve(STAGING_LEN / 2);
                     let room = scratch.staging.capacity() - scratch.staging.len();
                     let got = socket.read_to_spare(&mut scratch.staging);
+                    self.count_received(&got);
                     if matches!(got, Ok(1..)) {
                         self.parse(scratch, center);
                     } else {
@@ -155,18 +157,19 @@ impl Link {
             match got {
                 Ok(0) => return self.lost(LinkDown::Eof, scratch, center),
                 // A short read has emptied the socket; the poller tells of more.
-                Ok(got) => {
-                    if let Some(traffic) = self.traffic() {
-                        traffic.received_bytes.add_alone(got as u64);
-                    }
-                    if got < room {
-                        return;
-                    }
-                    read += got;
-                }
+                Ok(got) if got < room => return,
+                Ok(got) => read += got,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => return self.lost(down(&error), scratch, center),
             }
+        }
+    }
+
+    /// Before what was read is acted on: who is told of a message finds its bytes
+    /// counted.
+    fn count_received(&self, got: &io::Result<usize>) {
+        if let (Some(traffic), Ok(got)) = (self.traffic(), got) {
+            traffic.received_bytes.add_alone(*got as u64);
         }
     }
 

@@ -82,6 +82,7 @@ impl Link {
             }
             Event::MonAuth(so_far) => self.con.mon_auth(|mon_auth| *mon_auth = so_far),
             Event::Denied(why) => {
+                messenger.counters().denied.add(1);
                 log::warn!("{} is denied: {why}", self.con);
             }
             Event::Asked => self.asks = true,
