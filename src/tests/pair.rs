@@ -258,6 +258,7 @@ impl End {
             Event::Open(peer, _) => format!("open {}", peer.name),
             Event::Dial(addr) => format!("dial {addr}"),
             Event::Message(message) => format!("message {}", message.tid),
+            Event::Denied(why) => format!("denied: {why}"),
             other => format!("{other:?}"),
         });
         told.collect::<Vec<_>>().join("; ")

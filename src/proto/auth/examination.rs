@@ -58,6 +58,9 @@ impl Examination {
         context: AuthContext<'_>,
     ) -> Result<Verdict, AuthFault> {
         self.method = method;
+        if !context.auth.by_host && !context.methods().contains(&method) {
+            return Ok(Verdict::No(EOPNOTSUPP, AuthFault::NoMethod));
+        }
         let modes = context.modes_of(method);
         let common = preferred.iter().find(|mode| modes.contains(mode));
         let Some(mode) = common.and_then(|mode| ConMode::from_code(*mode)) else {
@@ -67,9 +70,6 @@ impl Examination {
         if context.auth.by_host {
             self.part = Part::Host;
             return Ok(self.ask(false, payload, context));
-        }
-        if !context.methods().contains(&method) {
-            return Ok(Verdict::No(EOPNOTSUPP, AuthFault::NoMethod));
         }
         match method {
             METHOD_NONE => Ok(by_none(payload, context)),
