@@ -72,7 +72,7 @@ impl World {
             interceptor,
             scheme: match revision {
                 Revision::Msgr1 => "v1",
-                Revision::Msgr20 | Revision::Msgr21 => "v2",
+                Revision::Msgr20 | Revision::Msgr21 | Revision::Msgr21Compressing => "v2",
             },
             nodes: Vec::new(),
             seeds: seed,
