@@ -47,6 +47,9 @@
 #[cfg(feature = "capi")]
 pub mod capi;
 mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod messenger;
 mod proto;
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub mod context;
 pub mod dispatcher;
 pub mod error;
 mod fork;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod guard;
 pub mod handle;
 pub mod log;

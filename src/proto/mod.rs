@@ -22,6 +22,8 @@ mod config;
 mod exchange;
 mod fault;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod handshake;
 mod mutation;
 mod out_queue;

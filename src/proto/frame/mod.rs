@@ -32,6 +32,8 @@ pub use header::MessageHeader;
 pub use legacy::{LegacyForm, decode_header as decode_legacy_header};
 #[cfg(test)]
 pub use nonces::record::nonces_used;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use preamble::Preamble;
 pub use preamble::{MAX_CONTROL_LEN, Revision, Tag};
 pub use reader::{Bulk, FrameReader};
 pub use secure::{Side, keys};

@@ -1,0 +1,2 @@
+#![no_main]
+msgr_fuzz::target!("frames_crc");
