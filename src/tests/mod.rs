@@ -11,6 +11,7 @@ mod captures;
     feature = "lz4"
 ))]
 mod compression;
+mod corpus;
 mod exchange;
 mod faults;
 mod handshake;
@@ -19,7 +20,9 @@ mod legacy;
 mod liveness;
 mod mark_down;
 mod matrix;
+mod meter;
 pub mod pair;
+mod seeds;
 mod sessions;
 mod sim;
 mod throttles;
