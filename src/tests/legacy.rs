@@ -127,8 +127,8 @@ fn a_lossy_connection_is_over_once_its_dialler_has_said_something() {
     pair.start();
     pair.drive();
     let carried = pair.carried;
-    for direction in 0..2 {
-        for at in 0..carried[direction] {
+    for (direction, total) in carried.into_iter().enumerate() {
+        for at in 0..total {
             let mut pair = Pair::legacy(client_config(), server_config());
             pair.pipes.cut = Some((direction, at));
             pair.start();
