@@ -396,3 +396,14 @@ fn an_empty_payload_is_one_record_in_either_revision() {
         assert!(frame.payloads().iter().all(Payload::is_empty));
     }
 }
+
+#[test]
+fn the_keys_of_a_link_take_little_memory() {
+    let keys = size_of::<secure::Sealer>() + size_of::<secure::Opener>();
+    println!("keys of a link: {keys} bytes");
+    assert!(keys <= 2560, "{keys}");
+    // What a link in the open pays for what others need.
+    let open = size_of::<FrameReader>() + size_of::<FrameWriter>();
+    println!("reader and writer: {open} bytes");
+    assert!(open <= 512, "{open}");
+}
