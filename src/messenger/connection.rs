@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::async_messenger::AsyncMessenger;
@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 use super::external::External;
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
-use crate::proto::{Fault, Identity, MonAuth, Outgoing, Peer};
+use crate::proto::{ConMode, Fault, Identity, MonAuth, Outgoing, Peer};
 use crate::types::{EntityAddrVec, EntityName, EntityType, Hold, Message, WallTime};
 
 /// A shared connection (Ceph's `ConnectionRef`); two are the same connection if
@@ -32,6 +32,8 @@ pub struct Connection {
     registered_as: OnceLock<EntityAddrVec>,
     peer_type: AtomicU8,
     state: AtomicU8,
+    /// Its frames were sealed when it was opened: nobody needs their crcs.
+    sealed: AtomicBool,
     peer: Mutex<PeerFacts>,
     /// Payload bytes that were ever sent on it.
     accepted: AtomicU64,
@@ -104,6 +106,7 @@ impl Connection {
             registered_as: OnceLock::new(),
             peer_type: AtomicU8::new(peer_type.0),
             state: AtomicU8::new(state),
+            sealed: AtomicBool::new(false),
             peer: Mutex::new(PeerFacts {
                 num: -1,
                 addrs,
@@ -151,8 +154,10 @@ impl Connection {
             External::Local(Arc::clone(self), message)
         } else {
             // Checksums need nothing of the session: done here, they cost the
-            // caller's time and not that of everybody on the worker.
-            let outgoing = match self.messenger.crc_data() {
+            // caller's time and not that of everybody on the worker, who makes up
+            // for what is needed and not there.
+            let crcs = self.messenger.crc_data() && !self.sealed.load(Ordering::Relaxed);
+            let outgoing = match crcs {
                 true => Outgoing::with_crcs(message),
                 false => message.into(),
             };
@@ -322,6 +327,8 @@ impl Connection {
     /// closed meanwhile.
     pub(crate) fn open(&self, peer: Peer) -> bool {
         self.peer_type.store(peer.name.kind.0, Ordering::Release);
+        let sealed = peer.identity.mode == ConMode::Secure;
+        self.sealed.store(sealed, Ordering::Relaxed);
         let mut facts = self.facts();
         facts.num = peer.name.num;
         facts.addrs = peer.addrs;
