@@ -52,12 +52,17 @@ struct Ends {
 /// A server and a client of contexts with those options, the one dialled by the
 /// other.
 fn ends(server: &[(&str, &str)], client: &[(&str, &str)]) -> Ends {
+    ends_over("v2", server, client)
+}
+
+fn ends_over(protocol: &str, server: &[(&str, &str)], client: &[(&str, &str)]) -> Ends {
     let (of_server, of_client) = (context(server), context(client));
     let server = Messenger::create(&of_server, "osd.0", "server", 0).unwrap();
     server
         .set_default_policy(Policy::stateless_server())
         .unwrap();
-    server.bind(&"v2:127.0.0.1:0".parse().unwrap()).unwrap();
+    let anywhere = format!("{protocol}:127.0.0.1:0");
+    server.bind(&anywhere.parse().unwrap()).unwrap();
     let (reporter, at_server) = Reporter::new(true);
     server.add_dispatcher_head(reporter).unwrap();
     server.start().unwrap();
@@ -147,6 +152,9 @@ fn a_strict_end_talks_to_no_end_that_would_be_overheard() {
     expect_refused(&ends(&strict, &readable), "in no connection mode");
     let readable = [("keyring", path), ("ms_service_mode", "crc")];
     expect_refused(&ends(&readable, &strict), "in no connection mode");
+    let readable = [("keyring", path)];
+    let never = "msgr v1 has no connection mode that is allowed here";
+    expect_refused(&ends_over("v1", &readable, &strict), never);
     let none = [("auth_client_required", "none"), ("ms_secure_only", "true")];
     expect_refused(&ends(&[], &none), "no connection mode is allowed");
 }

@@ -265,6 +265,9 @@ pub enum AuthFault {
     NoMode(u32),
     /// There is no method that both ends have; of ours none is left.
     NoMethod,
+    /// The protocol of the address that was dialled is never encrypted, and nothing
+    /// else will do.
+    Readable,
     /// The acceptor takes that method, but in no mode of ours.
     OtherModes(u32),
     /// The acceptor declined that method with that errno.
@@ -301,6 +304,7 @@ impl fmt::Display for AuthFault {
                     "no connection mode is allowed that goes with auth {method}"
                 )
             }
+            Self::Readable => f.write_str("msgr v1 has no connection mode that is allowed here"),
             Self::OtherModes(method) => {
                 let method = method_name(*method);
                 write!(

@@ -7,9 +7,7 @@ use super::{
     MAX_FIRST_SEQ, Step, anonymous, is_allowed, narrow, own_address, own_name, signing_key,
     version_between,
 };
-use crate::proto::auth::{
-    Agreed, Answer, AuthFault, ConMode, Dialogue, METHOD_NONE, Said, is_login,
-};
+use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Dialogue, Said, is_login};
 use crate::proto::codec::{DecodeError, Field};
 use crate::proto::fault::Fault;
 use crate::proto::frame::LegacyForm;
@@ -129,6 +127,9 @@ fn on_opening(
     context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
     let config = context.config;
+    if !is_allowed(context.auth(dialled.peer_type)) {
+        return Err(AuthFault::Readable.into());
+    }
     if !is_there(&opening.acceptor, &dialled.target) {
         return Err(Fault::WrongAcceptor(dialled.target));
     }
@@ -153,9 +154,6 @@ fn on_opening(
     };
     if is_login(auth.name.kind, auth.peer_type) {
         // A monitor is told who we are by messages, later.
-        if !is_allowed(auth) {
-            return Err(AuthFault::NoMode(METHOD_NONE).into());
-        }
         return Ok(ask(attempt, context));
     }
     let (dialogue, said) = Dialogue::begin(auth)?;
