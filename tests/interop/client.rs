@@ -64,13 +64,12 @@ impl Client {
 
     /// Connects, and waits until that is done. A monitor without a quorum closes
     /// connections, and is dialled again.
-    pub(crate) fn open(&self, kind: EntityType, addrs: &str) -> Got<(ConnectionRef, Identity)> {
+    pub(crate) fn open(&self, kind: EntityType, addrs: &str) -> Got<ConnectionRef> {
         let con = self.dial(kind, addrs)?;
         self.hear("a connection", |told| {
             matches!(told, Told::Connect).then_some(())
         })?;
-        let identity = con.identity().ok_or("open, and without an identity")?;
-        Ok((con, identity))
+        Ok(con)
     }
 
     /// The next thing told that `pick` takes. The end of a connection is an error,
@@ -218,10 +217,11 @@ pub(crate) fn why_ended(con: &ConnectionRef) -> String {
         .map_or_else(|| "without a fault".to_owned(), |fault| fault.to_string())
 }
 
-/// What authentication must have brought.
-pub(crate) fn expect(identity: &Identity, is_proved: bool, mode: ConMode) -> Got<()> {
-    if identity.global_id == 0 || identity.is_proved != is_proved || identity.mode != mode {
-        return Err(format!("wanted proved {is_proved}, {mode:?}: {identity:?}"));
+/// What authentication has brought, if it is what it must be.
+pub(crate) fn expect(con: &ConnectionRef, is_proved: bool, mode: ConMode) -> Got<Identity> {
+    let got = con.identity().ok_or("open, and without an identity")?;
+    if got.global_id == 0 || got.is_proved != is_proved || got.mode != mode {
+        return Err(format!("wanted proved {is_proved}, {mode:?}: {got:?}"));
     }
-    Ok(())
+    Ok(got)
 }

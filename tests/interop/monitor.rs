@@ -192,6 +192,10 @@ impl Monitor {
         }
     }
 
+    pub(crate) fn speaks_v2(&self) -> bool {
+        self.speaks != Speaks::V1
+    }
+
     /// Its files.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir

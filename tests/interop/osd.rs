@@ -3,12 +3,12 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use msgr::{ConnectionRef, EntityAddrVec, EntityType};
+use msgr::{AddrType, ConnectionRef, EntityAddrVec, EntityType};
 
 use super::client::{self, Client, Got, send};
 use super::matrix::Cell;
 use super::monitor::{self, FSID, Monitor, Speaks};
-use super::sessions::Safety;
+use super::sessions::{Over, Safety, connect};
 use super::wire::{self, Outcome};
 
 /// A running OSD, whose data are in its memory.
@@ -86,19 +86,35 @@ pub(crate) fn cells() -> Vec<Cell> {
     if !can_run() {
         return Vec::new();
     }
-    let one = |safety: Safety| {
-        let name = format!("ceph-osd, {} over v2, by ticket", safety.name());
-        Cell::new(name, move || by_ticket(safety))
+    let both = [
+        (Safety::None, Over::V2),
+        (Safety::Cephx, Over::V2),
+        (Safety::Secure, Over::V2),
+        (Safety::None, Over::V1),
+        (Safety::Cephx, Over::V1),
+    ];
+    let one = |(safety, over): (Safety, Over)| {
+        let name = format!(
+            "ceph-osd, {} over {}, by ticket",
+            safety.name(),
+            over.name()
+        );
+        Cell::new(name, move || by_ticket(safety, over))
     };
-    Safety::ALL.map(one).into()
+    both.map(one).into()
 }
 
-fn by_ticket(safety: Safety) -> Got<String> {
+fn by_ticket(safety: Safety, over: Over) -> Got<String> {
     let monitor = safety.monitor(Speaks::Both)?;
     let client = safety.client(&monitor);
-    let (con, _) = client.open(EntityType::MON, monitor.addrs())?;
+    let (con, _) = connect(&client, safety, Over::V2, monitor.addrs())?;
     let osd = Osd::start(&monitor, &client, &con)?;
-    let addr = osd.addrs.msgr2().ok_or("no msgr2 address")?.to_string();
+    let kind = match over {
+        Over::V2 => AddrType::Msgr2,
+        Over::V1 => AddrType::Legacy,
+    };
+    let addr = osd.addrs.0.iter().find(|addr| addr.kind == kind);
+    let addr = addr.ok_or("no such address")?.to_string();
     if safety == Safety::None {
         return version(&client, safety, &addr);
     }
@@ -115,8 +131,8 @@ fn by_ticket(safety: Safety) -> Got<String> {
 
 /// Asks an OSD what it is, over a new connection.
 fn version(client: &Client, safety: Safety, addr: &str) -> Got<String> {
-    let (con, identity) = client.open(EntityType::OSD, addr)?;
-    client::expect(&identity, safety != Safety::None, safety.mode())?;
+    let con = client.open(EntityType::OSD, addr)?;
+    client::expect(&con, safety != Safety::None, safety.mode())?;
     let mut ask = wire::command(FSID, r#"{"prefix":"version"}"#);
     ask.tid = 42;
     send(&con, ask)?;

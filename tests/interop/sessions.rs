@@ -2,16 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use msgr::{ConMode, ConnectionRef, EntityType, Identity};
+use msgr::{AuthWant, ConMode, ConnectionRef, EntityType, Identity};
 
 use super::client::{self, Client, Got, Renewed, with_keyring};
 use super::matrix::Cell;
 use super::monitor::{Monitor, Setup, Speaks};
+use super::support::DEADLINE;
 
 /// How long each session is kept.
 const KEPT: Duration = Duration::from_secs(60);
 /// How often it is used meanwhile, at least.
 const STEP: Duration = Duration::from_secs(5);
+
+/// How soon a monitor without a quorum is tried again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// How peers prove themselves, and how frames travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +50,7 @@ impl Safety {
         }
     }
 
+    /// How frames travel; the first protocol does not know better.
     pub(crate) const fn mode(self) -> ConMode {
         match self {
             Self::None | Self::Cephx => ConMode::Crc,
@@ -58,8 +63,11 @@ impl Safety {
             auth: self.auth(),
             modes: self.modes(),
             speaks,
-            // Tickets that have to be renewed several times.
-            conf: "auth_service_ticket_ttl = 15\nauth_mon_ticket_ttl = 40\n",
+            // Tickets that have to be renewed several times, and no message of the
+            // first protocol without a signature.
+            conf: "auth_service_ticket_ttl = 15\n\
+                auth_mon_ticket_ttl = 40\n\
+                cephx_require_signatures = true\n",
             ..Setup::default()
         };
         Monitor::start_as(&setup).ok_or_else(|| "no monitor".to_owned())
@@ -75,16 +83,46 @@ impl Safety {
     }
 }
 
+/// Which protocol is spoken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Over {
+    V2,
+    V1,
+}
+
+impl Over {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::V2 => "v2",
+            Self::V1 => "v1",
+        }
+    }
+
+    /// Where such a monitor is to be found.
+    fn addrs_of(self, monitor: &Monitor) -> String {
+        match self {
+            // All of them, of which it is the preferred one.
+            Self::V2 => monitor.addrs().to_owned(),
+            Self::V1 => monitor.v1_addr(),
+        }
+    }
+}
+
 pub(crate) fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
-    for safety in Safety::ALL {
-        for speaks in [Speaks::V2, Speaks::Both] {
-            let name = format!("ceph-mon {speaks:?}, {} over v2", safety.name());
-            cells.push(Cell::new(name, move || {
-                let monitor = safety.monitor(speaks)?;
-                let addrs = monitor.addrs().to_owned();
-                session(safety, monitor, &addrs)
-            }));
+    for (speaks, over) in [
+        (Speaks::V2, Over::V2),
+        (Speaks::Both, Over::V2),
+        (Speaks::V1, Over::V1),
+        (Speaks::Both, Over::V1),
+    ] {
+        for safety in Safety::ALL {
+            if over == Over::V1 && safety == Safety::Secure {
+                continue;
+            }
+            let what = safety.name();
+            let name = format!("ceph-mon {speaks:?}, {what} over {}", over.name());
+            cells.push(Cell::new(name, move || session(safety, speaks, over)));
         }
     }
     cells
@@ -92,9 +130,11 @@ pub(crate) fn cells() -> Vec<Cell> {
 
 /// Connects, asks and subscribes, stays, and comes back after a restart as the one
 /// it was.
-fn session(safety: Safety, mut monitor: Monitor, addrs: &str) -> Got<String> {
+fn session(safety: Safety, speaks: Speaks, over: Over) -> Got<String> {
+    let mut monitor = safety.monitor(speaks)?;
+    let addrs = over.addrs_of(&monitor);
     let client = safety.client(&monitor);
-    let (con, identity) = connect(&client, safety, addrs)?;
+    let (con, identity) = connect(&client, safety, over, &addrs)?;
     client.mon_map(&con, &monitor)?;
     client.subscribe(&con)?;
     let used = keep(&client, safety, &con, &monitor)?;
@@ -105,7 +145,7 @@ fn session(safety: Safety, mut monitor: Monitor, addrs: &str) -> Got<String> {
     monitor.stop();
     let why = client.reset()?;
     monitor.start_again();
-    let (con, again) = connect(&client, safety, addrs)?;
+    let (con, again) = connect(&client, safety, over, &addrs)?;
     if again.global_id != identity.global_id {
         let (before, now) = (identity.global_id, again.global_id);
         return Err(format!("was client {before}, and is {now} after a restart"));
@@ -118,10 +158,34 @@ fn session(safety: Safety, mut monitor: Monitor, addrs: &str) -> Got<String> {
     ))
 }
 
-fn connect(client: &Client, safety: Safety, addrs: &str) -> Got<(ConnectionRef, Identity)> {
-    let (con, identity) = client.open(EntityType::MON, addrs)?;
-    client::expect(&identity, safety != Safety::None, safety.mode())?;
+pub(crate) fn connect(
+    client: &Client,
+    safety: Safety,
+    over: Over,
+    addrs: &str,
+) -> Got<(ConnectionRef, Identity)> {
+    let con = match over {
+        Over::V2 => client.open(EntityType::MON, addrs)?,
+        Over::V1 => log_in(client, addrs)?,
+    };
+    let identity = client::expect(&con, safety != Safety::None, safety.mode())?;
     Ok((con, identity))
+}
+
+/// The first protocol has a connection first, and who is on it later. A monitor
+/// without a quorum closes such a one as well, which is its end.
+fn log_in(client: &Client, addrs: &str) -> Got<ConnectionRef> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let con = client.dial(EntityType::MON, addrs)?;
+        let asked = client.ask(&con, AuthWant::Login);
+        if asked.is_ok() || Instant::now() > deadline {
+            return asked.map(|()| con);
+        }
+        con.mark_down();
+        // What is still told of it comes in here.
+        let _ = client.hear_until(Instant::now() + AGAIN, |_| None::<()>);
+    }
 }
 
 /// Keeps a session, using it now and then and renewing all tickets in time; what
