@@ -1,7 +1,10 @@
-//! The C examples, and lossless sessions, against a real Ceph monitor, started here with auth none on loopback.
+//! Against Ceph's own programs, started here on loopback: the C examples, lossless
+//! sessions that are cut, and a matrix of cells, one for each way in which msgr and
+//! a daemon, or the `ceph` tool, may meet or have to refuse each other.
 //!
-//! Needs Debian's ceph-mon and ceph-common. Without them every test says in one
-//! line that it has not run; with `CI=true` in the environment that is a failure.
+//! Needs Debian's ceph-mon, ceph-osd and ceph-common. Without them every test says
+//! in one line that it has not run; with `CI=true` in the environment that is a
+//! failure.
 
 #![expect(
     clippy::disallowed_methods,
@@ -12,6 +15,10 @@
 mod cli;
 #[path = "interop/client.rs"]
 mod client;
+#[path = "interop/clock.rs"]
+mod clock;
+#[path = "interop/lasting.rs"]
+mod lasting;
 #[path = "interop/matrix.rs"]
 mod matrix;
 #[path = "interop/monitor.rs"]
@@ -20,10 +27,10 @@ mod monitor;
 mod osd;
 #[path = "interop/refusals.rs"]
 mod refusals;
+#[path = "interop/safety.rs"]
+mod safety;
 #[path = "interop/session.rs"]
 mod session;
-#[path = "interop/sessions.rs"]
-mod sessions;
 mod support;
 #[path = "interop/wire.rs"]
 mod wire;
@@ -202,10 +209,11 @@ fn every_cell_of_the_interop_matrix_is_right() {
     if !monitor::can_run() {
         return;
     }
-    let mut cells = sessions::cells();
+    let mut cells = lasting::cells();
     cells.extend(osd::cells());
     cells.extend(cli::cells());
     cells.extend(refusals::cells());
+    cells.extend(clock::cells());
     // For work on one of them.
     if let Ok(only) = std::env::var("MSGR_INTEROP") {
         cells.retain(|cell| cell.name.contains(&only));

@@ -12,7 +12,7 @@ use msgr::{ConnectionRef, Context, Dispatcher, Message, Messenger, Policy};
 use super::client::Got;
 use super::matrix::Cell;
 use super::monitor::{self, FSID};
-use super::sessions::Safety;
+use super::safety::Safety;
 use super::wire;
 
 /// What the tool is told to have printed.

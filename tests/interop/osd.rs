@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use msgr::{AddrType, ConnectionRef, EntityAddrVec, EntityType};
 
 use super::client::{self, Client, Got, send};
+use super::lasting::connect;
 use super::matrix::Cell;
 use super::monitor::{self, FSID, Monitor, Speaks};
-use super::sessions::{Over, Safety, connect};
+use super::safety::{Over, Safety};
 use super::wire::{self, Outcome};
 
 /// A running OSD, whose data are in its memory.
@@ -24,7 +25,7 @@ impl Osd {
         let new = format!(r#"{{"prefix":"osd new","uuid":"{uuid}","id":0}}"#);
         let made = client.mon_command(con, &new)?;
         if made.result != 0 {
-            return Err(format!("osd new: {made:?}"));
+            return Err(format!("osd new: {made}"));
         }
         let dir = monitor.dir();
         monitor::run(
@@ -142,7 +143,7 @@ fn version(client: &Client, safety: Safety, addr: &str) -> Got<String> {
     }
     let outcome = Outcome::read(reply).ok_or("malformed answer")?;
     if outcome.result != 0 || !outcome.output.contains("version") {
-        return Err(format!("version: {outcome:?}"));
+        return Err(format!("version: {outcome}"));
     }
     con.mark_down();
     let words: Vec<_> = outcome.output.split_whitespace().collect();

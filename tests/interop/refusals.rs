@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use msgr::{Context, EntityType};
+use msgr::{AuthWant, Context, EntityType};
 
 use super::client::{Client, Got, with_keyring};
+use super::lasting::connect;
 use super::matrix::Cell;
 use super::monitor::{self, Monitor, Setup, Speaks};
-use super::sessions::Safety;
+use super::safety::{Over, Safety};
 use super::support::proxy::{Plan, Proxy};
 use super::support::{DEADLINE, server};
 
@@ -22,28 +23,37 @@ const BANNER_AND_HELLO: usize = 26 + 32 + 36 + 4;
 /// Of nobody.
 const KEY: &str = "AQBBt2tpAAAAABAAmcBfnfGkLkKWlJzTBqGKCg==";
 
+/// What somebody is told whom a monitor does not believe.
+const DENIED: &str = "peer denied auth cephx: wrong key, or unknown to it (error -13)";
+
 pub(crate) fn cells() -> Vec<Cell> {
-    let denied = "peer denied auth cephx: wrong key, or unknown to it (error -13)";
+    let mut cells = of_monitors();
+    cells.extend(of_ours());
+    cells
+}
+
+/// The other end says no.
+fn of_monitors() -> Vec<Cell> {
     vec![
         Cell::new("refused: wrong key", move || {
             let monitor = Safety::Cephx.monitor(Speaks::V2)?;
             let keyring = monitor.dir().join("other.keyring");
             monitor::make_key(&keyring, "client.admin", &[]);
             let client = Client::new("client.admin", &with_keyring(&keyring, "secure crc"));
-            refused(&monitor, &client, denied)
+            refused(&monitor, &client, DENIED)
         }),
         Cell::new("refused: unknown entity", move || {
             let monitor = Safety::Cephx.monitor(Speaks::V2)?;
             let keyring = monitor.dir().join("other.keyring");
             monitor::make_key(&keyring, "client.stranger", &[]);
             let client = Client::new("client.stranger", &with_keyring(&keyring, "secure crc"));
-            refused(&monitor, &client, denied)
+            refused(&monitor, &client, DENIED)
         }),
         Cell::new("refused: entity without monitor caps", move || {
             let monitor = Safety::Cephx.monitor(Speaks::V2)?;
             let keyring = monitor.dir().join("nobody.keyring");
             let client = Client::new("client.nobody", &with_keyring(&keyring, "secure crc"));
-            refused(&monitor, &client, denied)
+            refused(&monitor, &client, DENIED)
         }),
         Cell::new("refused: auth none by a monitor that demands cephx", || {
             let monitor = Safety::Cephx.monitor(Speaks::V2)?;
@@ -74,14 +84,36 @@ pub(crate) fn cells() -> Vec<Cell> {
             let why = "peer takes auth cephx, but in no connection mode that is allowed here";
             refused(&monitor, &client, why)
         }),
+        Cell::new("refused: wrong key over v1", || {
+            let monitor = Safety::Cephx.monitor(Speaks::V1)?;
+            // From here on it answers.
+            let good = Safety::Cephx.client(&monitor);
+            connect(&good, Safety::Cephx, Over::V1, &monitor.v1_addr())?;
+            let keyring = monitor.dir().join("other.keyring");
+            monitor::make_key(&keyring, "client.admin", &[]);
+            let client = Client::new("client.admin", &with_keyring(&keyring, "crc"));
+            let con = client.dial(EntityType::MON, &monitor.v1_addr())?;
+            match client.ask(&con, AuthWant::Login) {
+                Err(why) if why.ends_with(DENIED) => Ok(why),
+                other => Err(format!("{other:?}; expected: {DENIED}")),
+            }
+        }),
+    ]
+}
+
+/// This end says no, whatever the other would say.
+fn of_ours() -> Vec<Cell> {
+    vec![
         Cell::new("refused: v1 by a client that is secure only", || {
             let monitor = Safety::Secure.monitor(Speaks::V1)?;
             let client = Safety::Secure.client(&monitor);
-            refused(
-                &monitor,
-                &client,
-                "msgr v1 has no connection mode that is allowed here",
-            )
+            let why = "msgr v1 has no connection mode that is allowed here";
+            let told = refused(&monitor, &client, why)?;
+            // Its modes are for v2 alone: nobody but this end keeps it encrypted.
+            let keyring = monitor.dir().join("keyring");
+            let careless = Client::new("client.admin", &with_keyring(&keyring, "crc"));
+            connect(&careless, Safety::Cephx, Over::V1, &monitor.v1_addr())?;
+            Ok(format!("{told}; the monitor lets others in"))
         }),
         Cell::new("refused: an OSD, without a ticket", || {
             let client = Client::new(

@@ -1,5 +1,7 @@
 //! The few messages of Ceph's that the tests exchange with its daemons.
 
+use std::fmt;
+
 use msgr::Message;
 
 pub(crate) const MON_MAP: u16 = 4;
@@ -82,11 +84,16 @@ pub(crate) fn mon_command_ack(tid: u64, output: &str) -> Message {
 }
 
 /// What a command came to.
-#[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) result: i32,
     pub(crate) said: String,
     pub(crate) output: String,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.result, self.said, self.output)
+    }
 }
 
 impl Outcome {
