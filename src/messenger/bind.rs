@@ -35,7 +35,9 @@ pub(crate) fn bind(
             avoid,
             processors: Vec::new(),
         };
-        let listening = check(addr).and_then(|wanted| binding.bind(wanted));
+        let listening = check_safe(messenger, addr)
+            .and_then(|()| check(addr))
+            .and_then(|wanted| binding.bind(wanted));
         bound.processors.append(&mut binding.processors);
         match listening {
             Ok(got) => bound.addrs.0.push(EntityAddr {
@@ -109,6 +111,15 @@ fn check(addr: &EntityAddr) -> Result<SocketAddr> {
             "{addr} is not an address to listen at"
         ))),
     }
+}
+
+/// Whoever speaks the first protocol is overheard.
+fn check_safe(messenger: &AsyncMessenger, addr: &EntityAddr) -> Result<()> {
+    if addr.kind == AddrType::Legacy && messenger.options().secure_only {
+        let why = format!("{addr}: msgr v1 has no encryption, and ms_secure_only insists on it");
+        return Err(Error::new(libc::EOPNOTSUPP, why));
+    }
+    Ok(())
 }
 
 /// Binds one address.

@@ -158,3 +158,14 @@ fn a_strict_end_talks_to_no_end_that_would_be_overheard() {
     let none = [("auth_client_required", "none"), ("ms_secure_only", "true")];
     expect_refused(&ends(&[], &none), "no connection mode is allowed");
 }
+
+#[test]
+fn a_strict_end_does_not_listen_where_it_could_be_overheard() {
+    let context = context(&[("ms_secure_only", "true")]);
+    let server = Messenger::create(&context, "osd.0", "server", 0).unwrap();
+    for addrs in ["v1:127.0.0.1:0", "[v2:127.0.0.1:0,v1:127.0.0.1:0]"] {
+        let refused = server.bind(&addrs.parse().unwrap()).unwrap_err();
+        assert_eq!(refused.errno(), libc::EOPNOTSUPP, "{refused}");
+    }
+    server.bind(&"v2:127.0.0.1:0".parse().unwrap()).unwrap();
+}
