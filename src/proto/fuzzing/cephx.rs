@@ -26,6 +26,10 @@ use super::keys::{NOW, OneKey, entropy, key};
 use super::meter::Watch;
 use super::program::Program;
 
+/// Where an authorizer says which version of a ticket's container it has, which
+/// nothing depends on.
+const BLOB_VERSION: usize = 13;
+
 const USAGES: [Usage; 8] = [
     Usage::ConnectionSecret,
     Usage::TicketSessionKey,
@@ -136,6 +140,8 @@ pub fn cephx_service(input: &[u8]) {
                 forged = true;
                 let mut answer = authorizer.respond(&challenge, &entropy).expect("for us");
                 let at = usize::from(program.short()) % answer.len();
+                // A later version of what holds the ticket is as good.
+                let at = if at == BLOB_VERSION { 0 } else { at };
                 answer[at] ^= program.byte().max(1);
                 answer
             }

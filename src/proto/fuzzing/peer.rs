@@ -132,7 +132,7 @@ impl End {
     }
 
     pub fn disconnect(&mut self, why: LinkDown, now: Time) {
-        self.kept.clear();
+        self.kept = Vec::new();
         self.received = 0;
         self.protocol
             .handle_disconnected(why, now, &mut self.events);

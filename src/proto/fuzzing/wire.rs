@@ -35,7 +35,7 @@ struct Way {
 impl Way {
     /// Where the next byte to be delivered was written.
     fn position(&self) -> usize {
-        self.written.len() - self.pending.len()
+        self.written.len().saturating_sub(self.pending.len())
     }
 
     fn note_change(&mut self, at: usize) {
