@@ -54,6 +54,9 @@ step 'cargo test' $CARGO test -q --locked
 step 'cut at every byte' $CARGO test -q --locked --lib cut_at_every_byte -- --nocapture
 step 'simulator' $CARGO test -q --locked --lib tests::sim -- --nocapture
 step 'interception matrix' $CARGO test -q --locked --lib interception_matrix -- --nocapture
+step 'captured conversations' $CARGO test -q --locked --lib conversation -- --nocapture
+step 'corpus' $CARGO test -q --locked --lib corpus -- --nocapture
+step 'hostile peers' $CARGO test -q --locked --test hostile -- --nocapture
 step 'header' $CARGO test -q --locked --test header
 # Not part of `cargo test`: each wants the machine for itself.
 alone='--ignored --nocapture --test-threads=1'
