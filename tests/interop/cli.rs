@@ -218,6 +218,12 @@ pub(crate) fn cells() -> Vec<Cell> {
         monitor::make_key(&keyring, "client.admin", &[]);
         refused(played.greet("cephx", "crc", &keyring)?, "permission denied")
     }));
+    cells.push(Cell::new("ceph CLI refused: wrong key over v1", || {
+        let played = Played::new(Safety::Cephx, Over::V1)?;
+        let keyring = played.dir.join("other.keyring");
+        monitor::make_key(&keyring, "client.admin", &[]);
+        refused(played.greet("cephx", "crc", &keyring)?, "permission denied")
+    }));
     cells.push(Cell::new(
         "ceph CLI refused: crc only, by secure only",
         || {
