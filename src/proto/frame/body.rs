@@ -99,9 +99,13 @@ impl<'a> Frame<'a> {
     /// Front, middle and data.
     #[inline]
     pub fn payloads(&self) -> [Payload; 3] {
-        let lens = self.lens.map(|len| len as usize);
-        let starts = self.layout.starts(lens);
-        [1, 2, 3].map(|index| self.body.payload(starts[index], lens[index]))
+        let lens @ [_, front, middle, data] = self.lens.map(|len| len as usize);
+        let [_, second, third, last] = self.layout.starts(lens);
+        [
+            self.body.payload(second, front),
+            self.body.payload(third, middle),
+            self.body.payload(last, data),
+        ]
     }
 }
 

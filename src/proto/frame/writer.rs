@@ -428,7 +428,7 @@ impl FrameWriter {
         self.preamble.0
     }
 
-    #[inline]
+    #[inline(always)]
     fn payload(&mut self, payload: &Payload) {
         for piece in payload.pieces() {
             if piece.len() < BORROW_MIN {
