@@ -43,7 +43,9 @@ struct Between {
 impl Between {
     fn new(mode: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let messenger_addrs = format!("v2:{}", listener.local_addr().unwrap());
+        let kind = if mode == "v1" { "v1" } else { "v2" };
+        let known_as = format!("{kind}:{}", listener.local_addr().unwrap());
+        let bound_to = format!("{kind}:127.0.0.1:0");
         let mut behind = None;
         let options = [
             ("auth_service_required", "cephx"),
@@ -51,9 +53,9 @@ impl Between {
         ];
         let server = End::before_start(&options, Policy::stateless_server(), |server| {
             server.add_keyring(KEYRING).unwrap();
-            server.bind(&"v2:127.0.0.1:0".parse().unwrap()).unwrap();
+            server.bind(&bound_to.parse().unwrap()).unwrap();
             behind = server.myaddrs().front().socket;
-            server.set_addrs(&messenger_addrs.parse().unwrap()).unwrap();
+            server.set_addrs(&known_as.parse().unwrap()).unwrap();
         });
         let modes = match mode {
             "secure" => "secure crc",
@@ -81,9 +83,10 @@ impl Between {
         con.send(message(2, b"between us")).unwrap();
         let dialler = self.listener.accept().unwrap().0;
         let acceptor = TcpStream::connect(self.behind).unwrap();
+        let state = self.state();
         std::thread::scope(|scope| {
-            scope.spawn(|| carry(true, &dialler, &acceptor, edit));
-            carry(false, &acceptor, &dialler, edit);
+            scope.spawn(|| carry(true, state, &dialler, &acceptor, edit));
+            carry(false, state, &acceptor, &dialler, edit);
         });
         con.mark_down();
         let messages = self
@@ -94,8 +97,17 @@ impl Between {
         messages.count()
     }
 
-    /// Nothing is changed: the two understand each other.
-    fn survives(&self) {
+    /// What a direction begins with.
+    fn state(&self) -> State {
+        match self.mode {
+            "v1" => State::Sealed(0),
+            _ => State::Banner,
+        }
+    }
+
+    /// Nothing is changed: the two understand each other. What is there to see may
+    /// be looked at.
+    fn survives(&self, look: Edit<'_>) {
         let addrs = self.server.messenger.myaddrs();
         let client = &self.client.messenger;
         let con = client
@@ -104,9 +116,10 @@ impl Between {
         con.send(message(2, b"good")).unwrap();
         let dialler = self.listener.accept().unwrap().0;
         let acceptor = TcpStream::connect(self.behind).unwrap();
+        let state = self.state();
         std::thread::scope(|scope| {
-            scope.spawn(|| carry(true, &dialler, &acceptor, &|_, _, _| {}));
-            scope.spawn(|| carry(false, &acceptor, &dialler, &|_, _, _| {}));
+            scope.spawn(|| carry(true, state, &dialler, &acceptor, look));
+            scope.spawn(|| carry(false, state, &acceptor, &dialler, look));
             let (_, mut got) = next_message(&self.server.told);
             assert_eq!(got.front.contiguous()[..], b"good"[..]);
             con.mark_down();
@@ -115,10 +128,15 @@ impl Between {
 }
 
 /// Carries one direction until either end hangs up.
-fn carry(from_dialler: bool, mut from: &TcpStream, mut to: &TcpStream, edit: Edit<'_>) {
+fn carry(
+    from_dialler: bool,
+    mut state: State,
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    edit: Edit<'_>,
+) {
     to.set_nodelay(true).unwrap();
     let mut held = Vec::new();
-    let mut state = State::Banner;
     let mut heard = [0; 4096];
     loop {
         match from.read(&mut heard) {
@@ -139,6 +157,7 @@ fn carry(from_dialler: bool, mut from: &TcpStream, mut to: &TcpStream, edit: Edi
 }
 
 /// How far a direction has come.
+#[derive(Clone, Copy)]
 enum State {
     Banner,
     Frames,
@@ -271,7 +290,7 @@ pub fn changes() -> usize {
     let mut played = 0;
     for mode in ["crc", "secure"] {
         let between = Between::new(mode);
-        between.survives();
+        between.survives(&|_, _, _| {});
         for (what, from_dialler, at, change) in CHANGES {
             let before = faults(&between);
             let arrived = between.change(&|of_dialler, unit, bytes| {
@@ -300,9 +319,39 @@ pub fn changes() -> usize {
             _ => signatures(&between),
         };
         played += refused_by_somebody_else(&between);
-        between.survives();
+        between.survives(&|_, _, _| {});
     }
-    played
+    played + signed_messages()
+}
+
+/// Every byte of a message that v1 signs, but its flags: only one of them means
+/// anything, and it is not signed.
+fn signed_messages() -> usize {
+    let between = Between::new("v1");
+    let len = Mutex::new(0);
+    between.survives(&|from_dialler, unit, bytes| {
+        if let (true, Unit::Sealed(before)) = (from_dialler, unit) {
+            *len.lock().unwrap() = before + bytes.len();
+        }
+    });
+    // The message is the last that is said: tag, header, "good", footer.
+    let end = len.into_inner().unwrap() - 1;
+    let begin = end - (1 + 53 + 4 + 20);
+    // The other message has six letters more.
+    for at in begin..end + 6 {
+        let arrived = between.change(&|from_dialler, unit, bytes| {
+            let Unit::Sealed(before) = unit else {
+                return;
+            };
+            let here = at.checked_sub(before).and_then(|at| bytes.get_mut(at));
+            if let Some(byte) = here.filter(|_| from_dialler) {
+                *byte ^= 1 << (at % 8);
+            }
+        });
+        assert_eq!(arrived, 0, "byte {at}");
+    }
+    between.survives(&|_, _, _| {});
+    end + 6 - begin
 }
 
 /// How often either end has lost a link.
@@ -398,15 +447,6 @@ pub fn replays() -> usize {
         let between = Between::new(mode);
         let recorded = Mutex::new(Vec::new());
         let starts = Mutex::new(Vec::new());
-        // It ends when the message is there: the acceptor's first word after that.
-        let addrs = between.server.messenger.myaddrs();
-        let client = &between.client.messenger;
-        let con = client
-            .connect_with(EntityType::OSD, &addrs, ANONYMOUS)
-            .unwrap();
-        con.send(message(2, b"recorded")).unwrap();
-        let dialler = between.listener.accept().unwrap().0;
-        let acceptor = TcpStream::connect(between.behind).unwrap();
         let record = |from_dialler: bool, unit: Unit, bytes: &mut Vec<u8>| {
             if from_dialler {
                 let words = match unit {
@@ -418,12 +458,7 @@ pub fn replays() -> usize {
                 recorded.extend(words);
             }
         };
-        std::thread::scope(|scope| {
-            scope.spawn(|| carry(true, &dialler, &acceptor, &record));
-            scope.spawn(|| carry(false, &acceptor, &dialler, &record));
-            next_message(&between.server.told);
-            con.mark_down();
-        });
+        between.survives(&record);
         let recorded = recorded.into_inner().unwrap();
         let starts = starts.into_inner().unwrap();
         assert!(starts.len() >= 4, "{starts:?}");
@@ -439,8 +474,31 @@ pub fn replays() -> usize {
             played += 1;
         }
         assert!(faults(&between) > before);
+        played += challenge_sent_back(&between, &recorded[..starts[3]]);
         between.server.expect_silence();
-        between.survives();
+        between.survives(&|_, _, _| {});
     }
     played
+}
+
+/// The service's challenge as the answer to itself.
+fn challenge_sent_back(between: &Between, asked: &[u8]) -> usize {
+    let before = counted(&between.server.messenger, "msgr_auth_denied");
+    let mut peer = Peer::new(TcpStream::connect(between.behind).unwrap());
+    peer.say(asked);
+    peer.hear(26 + 36 + 36);
+    let head = peer.hear(32);
+    assert_eq!(head[0], AUTH_REPLY_MORE);
+    let len = u32::from_le_bytes(head[2..6].try_into().unwrap()) as usize;
+    let challenge = peer.hear(len + 4);
+    peer.say(&control(
+        Revision::One,
+        AUTH_REQUEST_MORE,
+        &challenge[..len],
+    ));
+    assert_eq!(peer.hear(32)[0], AUTH_BAD_METHOD);
+    between.server.expect_counted("msgr_auth_denied", before);
+    peer.finish();
+    peer.expect_closed();
+    1
 }
