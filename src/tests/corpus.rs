@@ -77,6 +77,7 @@ fn every_named_seed_is_in_the_corpus() {
     assert_eq!(missing, [""; 0], "MSGR_BLESS=1 writes them");
 }
 
+#[cfg(feature = "capi")]
 #[test]
 fn the_fuzz_crate_and_the_list_name_the_same_targets() {
     let manifest = fs::read_to_string(folder().join("../Cargo.toml")).unwrap();

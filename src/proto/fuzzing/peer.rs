@@ -19,7 +19,7 @@ pub const fn clock(now: Time) -> Clock {
 pub struct End {
     pub protocol: Protocol,
     /// Messages that arrived.
-    pub messages: Vec<Box<Message>>,
+    pub messages: Vec<Message>,
     /// A session has begun, or gone on, so often.
     pub opened: usize,
     /// A link was lost so often.
@@ -168,7 +168,7 @@ impl End {
                         .balance
                         .checked_sub(message.payload_len() as u64)
                         .expect("a message that was not admitted");
-                    self.messages.push(message);
+                    self.messages.push(*message);
                 }
                 Event::KeepaliveAck(_) | Event::RemoteReset if self.opened == 0 => {
                     panic!("{event:?} before there is a session");
