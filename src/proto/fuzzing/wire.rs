@@ -2,15 +2,18 @@
 //! damages. What one end encodes the other decodes; what was changed on the way
 //! is found out, wherever keys are at work.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::proto::auth::cephx::KeyType;
 use crate::proto::auth::{AuthConfig, ConMode, METHOD_CEPHX};
 use crate::proto::compression::{Algorithm, LinkCompression};
 use crate::proto::config::{ConnectionModes, ProtocolConfig};
+use crate::proto::frame::Tag;
 use crate::proto::{LinkDown, Protocol};
 use crate::types::{EntityType, Message, Time};
 
+use super::frames::raw_crc;
 use super::keys::{OneKey, entropy};
 use super::machine::{SERVER, addrs, config, policy};
 use super::peer::End;
@@ -28,8 +31,10 @@ struct Way {
     pending: Vec<u8>,
     /// Everything that was written.
     written: Vec<u8>,
-    /// Where the first change was made.
-    changed: Option<usize>,
+    /// Bits that were flipped, by where they were written: twice is not at all.
+    flipped: BTreeMap<usize, u8>,
+    /// Something was put in, or left out.
+    spliced: bool,
 }
 
 impl Way {
@@ -38,9 +43,10 @@ impl Way {
         self.written.len().saturating_sub(self.pending.len())
     }
 
-    fn note_change(&mut self, at: usize) {
-        let at = self.position() + at;
-        self.changed = Some(self.changed.map_or(at, |first| first.min(at)));
+    /// Is what arrived something else than what was written, as far as that place?
+    fn is_changed(&self, end: usize) -> bool {
+        let mut flipped = self.flipped.range(..end);
+        self.spliced || flipped.any(|(_, mask)| *mask != 0)
     }
 }
 
@@ -53,7 +59,6 @@ struct Wire {
     secure: bool,
     cephx: bool,
     rev0: bool,
-    cut: bool,
 }
 
 /// Two ends, the dialler first, with keys if the program says so.
@@ -121,7 +126,6 @@ impl Wire {
             secure: flags & 20 == 20,
             cephx: flags & 4 != 0,
             rev0: more & 1 != 0,
-            cut: false,
         }
     }
 
@@ -179,7 +183,8 @@ impl Wire {
         let way = &mut self.ways[from];
         if let Some(byte) = way.pending.get_mut(at).filter(|_| mask != 0) {
             *byte ^= mask;
-            way.note_change(at);
+            let at = way.position() + at;
+            *way.flipped.entry(at).or_default() ^= mask;
         }
     }
 
@@ -203,10 +208,8 @@ impl Wire {
         };
         let way = &mut self.ways[from];
         if !inserted.is_empty() {
-            way.note_change(at);
+            way.spliced = true;
             way.pending.splice(at..at, inserted);
-            // A position is told by what is left.
-            self.cut = true;
         }
     }
 
@@ -215,9 +218,8 @@ impl Wire {
         let way = &mut self.ways[from];
         let end = (at + len).min(way.pending.len());
         if at < end {
-            way.note_change(at);
+            way.spliced = true;
             way.pending.drain(at..end);
-            self.cut = true;
         }
     }
 
@@ -234,7 +236,9 @@ impl Wire {
     }
 
     fn check(&self) {
-        let changed = self.ways.iter().any(|way| way.changed.is_some());
+        let changed = self.ways.iter().any(|way| way.is_changed(usize::MAX));
+        // Where a byte was written is told by how many are left.
+        let spliced = self.ways.iter().any(|way| way.spliced);
         if !changed {
             for (end, sent) in self.ends.iter().zip([self.sent[1], self.sent[0]]) {
                 assert_eq!(end.faults, 0, "{}", end.protocol.state_name());
@@ -247,7 +251,7 @@ impl Wire {
                 self.check_messages(end);
             }
         }
-        if self.cephx && changed && !self.cut {
+        if self.cephx && changed && !spliced {
             self.check_signed();
         }
     }
@@ -267,7 +271,7 @@ impl Wire {
     fn check_signed(&self) {
         let touched = self.ways.iter().any(|way| {
             let signed = signed_len(&way.written, self.rev0);
-            way.changed.is_some_and(|at| at < signed)
+            way.is_changed(signed)
         });
         if touched {
             let opened = self.ends.iter().map(|end| end.opened).sum::<usize>();
@@ -276,27 +280,23 @@ impl Wire {
     }
 }
 
-/// Bytes in front of the AUTH_SIGNATURE, or all if there is none: that is where
-/// the last frame in the open lies that is signed.
+/// Bytes in front of the AUTH_SIGNATURE, whether that is in the open or the first
+/// that is sealed.
 fn signed_len(written: &[u8], rev0: bool) -> usize {
     let mut at = 26;
-    while let Some(head) = written.get(at..at + 6) {
+    while let Some(head) = written.get(at..at + 32) {
         let len = u32::from_le_bytes([head[2], head[3], head[4], head[5]]) as usize;
-        let tag = head[0];
-        // What follows AUTH_DONE may be sealed; it begins with the signature.
-        if tag == 7 {
-            return at;
+        let is_sealed = raw_crc(0, &head[..28]).to_le_bytes() != head[28..];
+        if is_sealed || head[0] == Tag::AuthSignature.code() {
+            break;
         }
         at += match (rev0, len) {
             (true, _) => 49 + len,
             (false, 0) => 32,
             (false, _) => 36 + len,
         };
-        if tag == 6 {
-            return at;
-        }
     }
-    written.len()
+    at
 }
 
 /// Bytes that tell which message they are of.
