@@ -54,6 +54,13 @@ fn example(name: &str) -> Command {
         make.env_remove("MAKEFLAGS")
             .env_remove("MFLAGS")
             .env_remove("MAKELEVEL");
+        // What the cargo around says of itself would have it build everything anew.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                make.env_remove(&name);
+            }
+        }
         monitor::run(&mut make);
     });
     let target =

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -182,6 +184,31 @@ impl Monitor {
             fs::read_to_string(self.dir.join("ceph-mon.out")).unwrap_or_default()
         );
         false
+    }
+
+    /// Waits until it knows which one of the monitors it is. When it finds out, it
+    /// drops every session that it has already.
+    pub(crate) fn wait_for_rank(&self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            let status = self.ask_admin_socket("mon_status").unwrap_or_default();
+            if status.contains("\"rank\": ") && !status.contains("\"rank\": -1") {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("ceph-mon has no rank");
+    }
+
+    /// Ceph's own way to ask a daemon on the same host.
+    fn ask_admin_socket(&self, prefix: &str) -> std::io::Result<String> {
+        let mut socket = UnixStream::connect(self.dir.join("mon.a.asok"))?;
+        socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+        write!(socket, "{{\"prefix\":\"{prefix}\"}}\0")?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer)?;
+        // Behind its length.
+        Ok(String::from_utf8_lossy(answer.get(4..).unwrap_or_default()).into_owned())
     }
 
     /// Where it listens.
