@@ -26,8 +26,8 @@ use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
 use crate::proto::{
-    Answer, AuthConfig, GlobalSeq, Initiator, KeyStore, Keyring, METHOD_CEPHX, METHOD_NONE,
-    ProtocolConfig, Question,
+    ALL_SERVICES, Answer, AuthConfig, GlobalSeq, Initiator, KeyStore, Keyring, METHOD_CEPHX,
+    METHOD_NONE, ProtocolConfig, Question,
 };
 use crate::types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Entropy, Message, Policy, PolicySet,
@@ -171,27 +171,41 @@ impl AsyncMessenger {
             return config;
         }
         let policies = lock(&self.policies);
-        self.config.get_or_init(|| {
-            let options = &self.options;
-            Arc::new(ProtocolConfig {
-                ready_timeout: options.ready_timeout,
-                idle_timeout: options.idle_timeout,
-                progress_timeout: options.progress_timeout,
-                keepalive_interval: options.keepalive_interval,
-                keepalive_timeout: options.keepalive_timeout,
-                initial_backoff: options.initial_backoff,
-                max_backoff: options.max_backoff,
-                max_message: options.max_message,
-                handshake: options.handshake,
-                crc_data: options.crc_data,
-                learn_addr: options.learn_addr,
-                modes: options.modes.clone(),
-                compression: options.compression.clone(),
-                auth: self.auth_config(),
-                global_seq: self.first_global_seq(),
-                ..ProtocolConfig::new(self.name.clone(), policies.clone())
-            })
-        })
+        self.config
+            .get_or_init(|| Arc::new(self.new_config(policies.clone())))
+    }
+
+    fn new_config(&self, policies: PolicySet) -> ProtocolConfig {
+        let options = &self.options;
+        ProtocolConfig {
+            ready_timeout: options.ready_timeout,
+            idle_timeout: options.idle_timeout,
+            progress_timeout: options.progress_timeout,
+            keepalive_interval: options.keepalive_interval,
+            keepalive_timeout: options.keepalive_timeout,
+            initial_backoff: options.initial_backoff,
+            max_backoff: options.max_backoff,
+            max_message: options.max_message,
+            handshake: options.handshake,
+            crc_data: options.crc_data,
+            learn_addr: options.learn_addr,
+            modes: options.modes.clone(),
+            compression: options.compression.clone(),
+            auth: self.auth_config(),
+            global_seq: self.first_global_seq(),
+            ..ProtocolConfig::new(self.name.clone(), policies)
+        }
+    }
+
+    /// Fixes the policies, and what banners offer.
+    #[cfg(test)]
+    pub(crate) fn offer(&self, features: u64) {
+        let policies = lock(&self.policies);
+        let config = ProtocolConfig {
+            msgr2_supported: features,
+            ..self.new_config(policies.clone())
+        };
+        assert!(self.config.set(Arc::new(config)).is_ok(), "it is too late");
     }
 
     fn auth_config(&self) -> AuthConfig {
@@ -209,6 +223,7 @@ impl AsyncMessenger {
             service: methods(&asked.service),
             client: methods(&asked.client),
             keys: Arc::clone(&self.keys) as Arc<dyn KeyStore>,
+            services: ALL_SERVICES,
             entropy: self.entropy.clone(),
             by_host: self.auth_handler.get().is_some(),
         }

@@ -17,6 +17,12 @@ impl Messenger {
         DispatchQueue::pump(self.inner());
     }
 
+    /// Has these features in its banners and no others. Policies and keys are fixed by
+    /// this.
+    pub(crate) fn offer(&self, features: u64) {
+        self.inner().offer(features);
+    }
+
     /// Connections that stand in the registry though they have ended.
     pub(crate) fn closed_but_registered(&self) -> usize {
         self.inner().registry().closed()

@@ -31,7 +31,7 @@ mod output;
 mod protocol;
 mod replace;
 #[cfg(test)]
-mod replay;
+pub mod replay;
 mod route;
 mod session;
 mod v1;
@@ -42,12 +42,14 @@ pub use auth::cephx::messages::{MSG_AUTH, MSG_AUTH_REPLY};
 pub use auth::cephx::rotating::RotatingSecrets;
 pub use auth::cephx::{CryptoKey, Entry as KeyringEntry, KeyType, Keyring, Ticket, Tickets};
 pub use auth::{
-    Agreed, Answer, AuthConfig, AuthContext, AuthFault, AuthWant, ConMode, Identity, KeyStore,
-    METHOD_CEPHX, METHOD_NONE, MonAuth, PERMANENT, Progress, Question, SessionKey,
+    ALL_SERVICES, Agreed, Answer, AuthConfig, AuthContext, AuthFault, AuthWant, ConMode, Identity,
+    KeyStore, METHOD_CEPHX, METHOD_NONE, MonAuth, PERMANENT, Progress, Question, SessionKey,
 };
 pub use compression::{Algorithm, CompressionSettings, LinkCompression};
 pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig};
 pub use fault::{Fault, LinkDown};
+#[cfg(test)]
+pub use frame::{nonces_used, secrets_used, twice_used};
 #[cfg(test)]
 pub use mutation::{Mutation, with as with_mutation};
 pub use out_queue::Outgoing;

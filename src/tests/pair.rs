@@ -33,6 +33,8 @@ pub struct End {
     refused: Option<u64>,
     spares: Spares,
     seen: usize,
+    /// The calendar, which does not move.
+    pub wall: WallTime,
 }
 
 /// How bytes travel.
@@ -132,11 +134,18 @@ impl End {
             refused: None,
             spares: Spares::default(),
             seen: 0,
+            wall: clock(Time::ZERO).wall,
         }
+    }
+
+    fn clock(&self, now: Time) -> Clock {
+        let wall = self.wall;
+        Clock { now, wall }
     }
 
     /// Feeds it `bytes` as one read.
     pub fn receive(&mut self, mut bytes: &[u8], now: Time) {
+        let clock = self.clock(now);
         loop {
             let mut asked = None;
             let (refuse, balance) = (self.refuse, &mut self.balance);
@@ -163,14 +172,12 @@ impl End {
                     let (ours, rest) = bytes.split_at(spare.min(bulk.missing).min(bytes.len()));
                     bulk.buffer.extend_from_slice(ours);
                     bytes = rest;
-                    self.protocol.handle_bulk(clock(now), intake);
+                    self.protocol.handle_bulk(clock, intake);
                 }
                 None => {
                     self.kept.extend_from_slice(bytes);
                     bytes = &[];
-                    let used = self
-                        .protocol
-                        .handle_received(&self.kept, clock(now), intake);
+                    let used = self.protocol.handle_received(&self.kept, clock, intake);
                     self.kept.drain(..used);
                 }
             }
@@ -186,12 +193,13 @@ impl End {
 
     /// Up to `pipes.write` bytes of what it wants to write.
     pub fn transmit(&mut self, pipes: &Pipes, now: Time) -> Vec<u8> {
+        let clock = self.clock(now);
         let mut buffer = Vec::new();
         self.protocol.lend(&mut buffer);
         let mut slices = [IoSlice::new(&[]); 64];
         let filled =
             self.protocol
-                .poll_transmit(clock(now), &mut self.spares, &mut slices[..pipes.slices]);
+                .poll_transmit(clock, &mut self.spares, &mut slices[..pipes.slices]);
         assert!(
             slices[..filled].iter().all(|slice| !slice.is_empty()),
             "an empty slice"
@@ -230,6 +238,17 @@ impl End {
         self.protocol.handle_timeout(now, &mut self.events);
         self.settle();
         now
+    }
+
+    /// Forgets what it has told; the messages among that.
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        self.seen = 0;
+        let told = std::mem::take(&mut self.events).into_iter();
+        let messages = told.filter_map(|event| match event {
+            Event::Message(message) => Some(*message),
+            _ => None,
+        });
+        messages.collect()
     }
 
     pub fn messages(&self) -> impl Iterator<Item = &Message> {

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict};
+use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict, twice_used};
 use crate::types::{EntityType, Message, Policy, Random, Time};
 
+use super::keys;
 use super::pair::{CLIENT_SOCKET, End, Pipes, SERVER, SERVER_V1, SMOOTH, addrs, config, message};
 
 /// Where the dialler could be dialled, if its policy lets it be.
@@ -14,14 +15,23 @@ const CLIENT: &str = "v2:10.0.0.2:6800/9";
 /// The same in v1.
 const CLIENT_V1: &str = "v1:10.0.0.2:6800/9";
 
+/// How the ends of a conversation speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wire {
+    V1,
+    V2,
+    /// In mode secure.
+    Sealed20,
+    Sealed21,
+}
+
 /// A dialler and the server's side: the session there, and a newcomer's
 /// handshake until it is known what becomes of it.
-struct Conversation {
-    /// It is in v1.
-    legacy: bool,
+pub struct Conversation {
+    wire: Wire,
     server_config: Arc<ProtocolConfig>,
-    dialler: End,
-    session: Option<End>,
+    pub dialler: End,
+    pub session: Option<End>,
     newcomer: Option<End>,
     /// Does a link lead to the newcomer, or to the session?
     linked: Option<Side>,
@@ -30,8 +40,8 @@ struct Conversation {
     /// Bytes that arrived on this link.
     carried: [usize; 2],
     /// Where the next links break.
-    cuts: VecDeque<(usize, usize)>,
-    links: usize,
+    pub cuts: VecDeque<(usize, usize)>,
+    pub links: usize,
     pipes: Pipes,
     now: Time,
     replied: bool,
@@ -60,61 +70,86 @@ fn lines() -> Vec<Message> {
 
 impl Conversation {
     fn new(client: Policy, server: Policy, cuts: &[(usize, usize)]) -> Self {
-        Self::at((CLIENT, SERVER), client, server, cuts)
-    }
-
-    fn legacy(client: Policy, server: Policy, cuts: &[(usize, usize)]) -> Self {
-        let mut conversation = Self::at((CLIENT_V1, SERVER_V1), client, server, cuts);
-        conversation.legacy = true;
+        let mut conversation = Self::silent(Wire::V2, client, server);
+        conversation.begin(cuts);
         conversation
     }
 
-    fn at(
-        (own, peer): (&str, &str),
-        client: Policy,
-        server: Policy,
-        cuts: &[(usize, usize)],
-    ) -> Self {
-        let client = Arc::new(config("osd.1", client));
-        let mut dialler = End::new(Protocol::connect(
-            client,
+    /// With everything that both ends have to say, and cuts.
+    fn begin(&mut self, cuts: &[(usize, usize)]) {
+        for line in lines() {
+            self.dialler.protocol.send(Outgoing::from(line));
+        }
+        self.replied = false;
+        self.cuts = cuts.iter().copied().collect();
+    }
+
+    /// Nobody has anything to say yet.
+    pub fn silent(wire: Wire, client: Policy, server: Policy) -> Self {
+        let (own, peer) = match wire {
+            Wire::V1 => (CLIENT_V1, SERVER_V1),
+            _ => (CLIENT, SERVER),
+        };
+        let mut client = config("osd.1", client);
+        let mut server = config("osd.3", server);
+        let seeds = match wire {
+            Wire::V1 | Wire::V2 => None,
+            Wire::Sealed20 => Some((1, 2)),
+            Wire::Sealed21 => Some((3, 4)),
+        };
+        if let Some((of_client, of_server)) = seeds {
+            keys::seal(&mut client, of_client);
+            keys::seal(&mut server, of_server);
+        }
+        if wire == Wire::Sealed20 {
+            client.msgr2_supported = 0;
+        }
+        let dialler = End::new(Protocol::connect(
+            Arc::new(client),
             addrs(own),
             EntityType::OSD,
             addrs(peer),
             1,
         ));
-        for line in lines() {
-            dialler.protocol.send(Outgoing::from(line));
-        }
         Self {
-            legacy: false,
-            server_config: Arc::new(config("osd.3", server)),
+            wire,
+            server_config: Arc::new(server),
             dialler,
             session: None,
             newcomer: None,
             linked: None,
             wires: Default::default(),
             carried: [0; 2],
-            cuts: cuts.iter().copied().collect(),
+            cuts: VecDeque::new(),
             links: 0,
             pipes: SMOOTH,
             now: Time::ZERO,
-            replied: false,
+            replied: true,
             seed: 100,
         }
     }
 
     fn run(mut self) -> Self {
+        self.start();
+        self.rest();
+        self
+    }
+
+    pub fn start(&mut self) {
         self.dialler
             .protocol
             .start(self.now, &mut self.dialler.events);
+    }
+
+    /// Until nothing moves on an open link.
+    pub fn rest(&mut self) {
         for _ in 0..100_000 {
             self.answer_dial();
-            if self.step() {
+            if self.step() || self.ends_by_itself() {
                 continue;
             }
             if self.linked.is_some() && self.dialler.protocol.is_open() {
-                return self;
+                return;
             }
             assert!(
                 self.dialler.protocol.poll_timeout().is_some(),
@@ -136,13 +171,28 @@ impl Conversation {
         let config = Arc::clone(&self.server_config);
         let from = CLIENT_SOCKET.parse().unwrap();
         let (seed, now) = (self.seed, self.now);
-        self.newcomer = Some(End::new(match self.legacy {
+        self.newcomer = Some(End::new(match self.wire == Wire::V1 {
             true => Protocol::accept_legacy(config, addrs(SERVER_V1), from, seed, now),
             false => Protocol::accept(config, addrs(SERVER), from, seed, now),
         }));
         self.linked = Some(Side::Newcomer);
         self.carried = [0; 2];
         self.links += 1;
+    }
+
+    /// An end that has no more use for the link lets go of it.
+    fn ends_by_itself(&mut self) -> bool {
+        let now = self.now;
+        let linked = self.linked.is_some();
+        let ends = std::iter::once(&mut self.dialler).chain(&mut self.session);
+        let mut ends = ends.filter(|end| linked && end.protocol.is_open());
+        let due = ends.find(|end| end.protocol.poll_timeout().is_some_and(|at| at <= now));
+        let Some(end) = due else {
+            return false;
+        };
+        end.time_out();
+        self.cut();
+        true
     }
 
     fn server(&mut self) -> &mut End {
@@ -229,7 +279,8 @@ impl Conversation {
         }
     }
 
-    fn cut(&mut self) {
+    /// The link breaks.
+    pub fn cut(&mut self) {
         self.cuts.pop_front();
         self.wires.iter_mut().for_each(VecDeque::clear);
         let now = self.now;
@@ -262,9 +313,7 @@ impl Conversation {
     }
 }
 
-type Begin = fn(Policy, Policy, &[(usize, usize)]) -> Conversation;
-
-fn cut_everywhere(begin: Begin) -> (usize, usize) {
+fn cut_everywhere(wire: Wire) -> (usize, usize) {
     let chopped = Pipes {
         read: 1500,
         write: 4000,
@@ -273,12 +322,14 @@ fn cut_everywhere(begin: Begin) -> (usize, usize) {
     let (mut runs, mut links, mut random) = (0, 0, Random::new(5));
     for pipes in [SMOOTH, chopped] {
         let begin = |cuts: &[(usize, usize)]| {
-            let policies = (Policy::lossless_client(), Policy::stateful_server());
-            let mut begun = begin(policies.0, policies.1, cuts);
+            let server = Policy::stateful_server();
+            let mut begun = Conversation::silent(wire, Policy::lossless_client(), server);
+            begun.begin(cuts);
             begun.pipes = pipes;
             begun
         };
         let whole = begin(&[]).run();
+        twice_used();
         for (direction, total) in whole.carried.into_iter().enumerate() {
             for at in 0..=total {
                 // Within the bulk payload bytes are alike.
@@ -290,18 +341,19 @@ fn cut_everywhere(begin: Begin) -> (usize, usize) {
                 let mut run = begin(&cuts).run();
                 runs += 1;
                 links += run.links;
+                assert_eq!(twice_used(), [""; 0], "cuts {cuts:?}");
                 let (violation, story) = (run.violation(), run.dialler.story());
                 assert_eq!(violation, None, "cuts {cuts:?}: {story:.500}");
             }
         }
     }
-    println!("sessions cut at every byte: {runs} runs, {links} links, 0 violations");
+    println!("sessions cut at every byte, {wire:?}: {runs} runs, {links} links, 0 violations");
     (runs, links)
 }
 
 #[test]
 fn cut_at_every_byte_and_again_a_session_loses_doubles_and_reorders_nothing() {
-    let (runs, links) = cut_everywhere(Conversation::new);
+    let (runs, links) = cut_everywhere(Wire::V2);
     assert!(
         runs > 5_000 && links > 2 * runs,
         "{runs} runs, {links} links"
@@ -310,11 +362,22 @@ fn cut_at_every_byte_and_again_a_session_loses_doubles_and_reorders_nothing() {
 
 #[test]
 fn cut_at_every_byte_and_again_a_session_of_v1_does_not_either() {
-    let (runs, links) = cut_everywhere(Conversation::legacy);
+    let (runs, links) = cut_everywhere(Wire::V1);
     assert!(
         runs > 5_000 && links > 2 * runs,
         "{runs} runs, {links} links"
     );
+}
+
+#[test]
+fn cut_at_every_byte_and_again_a_sealed_session_does_not_either() {
+    for wire in [Wire::Sealed21, Wire::Sealed20] {
+        let (runs, links) = cut_everywhere(wire);
+        assert!(
+            runs > 5_000 && links > 2 * runs,
+            "{runs} runs, {links} links"
+        );
+    }
 }
 
 #[test]

@@ -55,8 +55,6 @@ enum Part {
     Host,
 }
 
-/// The services that a monitor is asked tickets for: all there are.
-pub(super) const SERVICES: u32 = 0x37;
 /// How long a ticket is good that we make ourselves: for one handshake.
 const SELF_MADE_VALIDITY: u32 = 3600;
 
@@ -278,7 +276,12 @@ pub(super) fn login(context: AuthContext<'_>) -> Result<Login, AuthFault> {
     let ticket = keys.ticket(EntityType::AUTH);
     let known = ticket.filter(|ticket| ticket.is_good(context.now));
     let known = known.map(|ticket| (keys.global_id(), Some(ticket)));
-    Ok(Login::new(context.name.clone(), key, known, SERVICES))
+    Ok(Login::new(
+        context.name.clone(),
+        key,
+        known,
+        context.auth.services,
+    ))
 }
 
 /// A service gets our ticket for it; where both ends have the service's own key,

@@ -81,6 +81,9 @@ pub fn method_name(method: u32) -> &'static str {
     }
 }
 
+/// All the services that there are tickets for.
+pub const ALL_SERVICES: u32 = 0x37;
+
 /// What authentication of a messenger's connections works with.
 #[derive(Clone, Debug)]
 pub struct AuthConfig {
@@ -92,6 +95,8 @@ pub struct AuthConfig {
     pub client: Vec<u32>,
     /// Where keys and tickets are.
     pub keys: Arc<dyn KeyStore>,
+    /// The services that a monitor is asked tickets for: the bits of their types.
+    pub services: u32,
     /// Where challenges and session keys come from.
     pub entropy: Entropy,
     /// The host authenticates: it is asked everything.
@@ -107,6 +112,7 @@ impl Default for AuthConfig {
             service: none.clone(),
             client: none,
             keys: Arc::new(NoKeys),
+            services: ALL_SERVICES,
             entropy: Entropy::new(|_| Err(NoEntropy)),
             by_host: false,
         }

@@ -9,7 +9,7 @@ use super::cephx::rotating::RotatingSecrets;
 use super::cephx::service_tickets;
 use super::cephx::ticket_server::{Realm, TicketServer};
 use super::cephx::{CephxError, Tickets};
-use super::dialogue::{SERVICES, login};
+use super::dialogue::login;
 use super::examination::{caps_text, with_realm};
 use super::{Agreed, AuthContext, AuthFault, METHOD_CEPHX, METHOD_NONE, SessionKey};
 use crate::proto::codec::{DecodeError, Field, Reader};
@@ -83,7 +83,7 @@ impl MonAuth {
                 let auth = keys.ticket(EntityType::AUTH);
                 let good = auth.filter(|ticket| ticket.is_good(context.now));
                 let auth = good.ok_or(CephxError::NoTicket(EntityType::AUTH))?;
-                let services = SERVICES & !u32::from(EntityType::AUTH.0);
+                let services = context.auth.services & !u32::from(EntityType::AUTH.0);
                 let id = keys.global_id();
                 Ok(by_cephx(service_tickets::request(
                     &auth, id, services, entropy,

@@ -31,7 +31,7 @@ pub use entity::{LEGACY_ADDR_LEN, decode_legacy, encode_legacy};
 pub use header::MessageHeader;
 pub use legacy::{LegacyForm, decode_header as decode_legacy_header};
 #[cfg(test)]
-pub use nonces::record::nonces_used;
+pub use nonces::record::{nonces_used, secrets_used, twice_used};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use preamble::Preamble;
 pub use preamble::{MAX_CONTROL_LEN, Revision, Tag};

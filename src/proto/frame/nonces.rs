@@ -82,7 +82,7 @@ impl Nonces {
 }
 
 /// What was sealed under which nonce, for the tests that must not find any of
-/// them twice.
+/// them twice, and the secrets, for those that look on.
 #[cfg(test)]
 pub mod record {
     use std::cell::RefCell;
@@ -94,11 +94,31 @@ pub mod record {
 
     thread_local! {
         static USED: RefCell<Vec<Used>> = const { RefCell::new(Vec::new()) };
+        static SECRETS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     }
 
     /// All that this thread has sealed under since the last call.
     pub fn nonces_used() -> Vec<Used> {
         USED.with_borrow_mut(std::mem::take)
+    }
+
+    /// The same, those that came more than once, in words.
+    pub fn twice_used() -> Vec<String> {
+        let mut used = nonces_used();
+        used.sort_unstable();
+        let twice = used.windows(2).filter(|pair| pair[0] == pair[1]);
+        twice
+            .map(|pair| format!("nonce {:x?} twice under one key", pair[0].1))
+            .collect()
+    }
+
+    /// The connection secrets that this thread has made keys of.
+    pub fn secrets_used() -> Vec<Vec<u8>> {
+        SECRETS.with_borrow(Vec::clone)
+    }
+
+    pub fn note_secret(secret: &[u8]) {
+        SECRETS.with_borrow_mut(|secrets| secrets.push(secret.to_vec()));
     }
 
     pub fn note(key: [u8; 16], nonce: [u8; NONCE_LEN]) {

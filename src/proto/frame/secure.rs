@@ -55,6 +55,8 @@ pub fn keys(secret: &Secret, side: Side, revision: Revision) -> Result<(Sealer, 
     let key: &[u8; KEY_LEN] = from.array().map_err(short)?;
     let acceptors = Nonces::new(*from.array().map_err(short)?, revision);
     let diallers = Nonces::new(*from.array().map_err(short)?, revision);
+    #[cfg(test)]
+    super::nonces::record::note_secret(bytes);
     let (sending, receiving) = match side {
         Side::Dialler => (diallers, acceptors),
         Side::Acceptor => (acceptors, diallers),

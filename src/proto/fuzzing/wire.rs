@@ -79,7 +79,7 @@ fn configs(flags: u8, more: u8) -> [ProtocolConfig; 2] {
                 client: vec![METHOD_CEPHX],
                 keys: OneKey::new(kind),
                 entropy: entropy(100 + index as u64),
-                by_host: false,
+                ..AuthConfig::default()
             };
         }
         config.modes = ConnectionModes::all(match flags & 16 {

@@ -3,7 +3,7 @@
 //! links on which it does. Where two messengers that work do not get so far, a
 //! number in the request is forged.
 
-use super::axes::{self, DIAL, Harm, IDENT, PAIRS};
+use super::axes::{self, Harm, IDENT, PAIRS};
 use super::breakpoint::{Action, Breakpoint, Role, Spot};
 use super::case::{Case, Kind, Outcome, Setting, Step};
 use super::tale::{State, Tale, accepted, connected, gone, replaced};
@@ -12,17 +12,22 @@ use super::wire::{Forgery, Number, Point};
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for setting in axes::settings(&axes::lossless(), &[(2, 0)]) {
-        for (spot, action) in axes::harms(&[&DIAL, &RESET, &IDENT]) {
+        for (spot, action) in axes::harms(setting.wire, &[axes::dial(setting.wire), &RESET, &IDENT])
+        {
             cases.push(reset(setting, spot, action));
         }
     }
     for setting in axes::settings(&axes::peers(), &[(0, 2)]) {
-        for (spot, action) in axes::harms(&[&DIAL, &RESET, &IDENT]) {
+        for (spot, action) in axes::harms(setting.wire, &[axes::dial(setting.wire), &RESET, &IDENT])
+        {
             cases.push(half_reset(setting, spot, action));
         }
     }
     for setting in axes::settings(&PAIRS, &[(3, 0)]) {
-        for (spot, action) in axes::harms(&[&[(Role::Acceptor, Point::IDENT_MISSING_FEATURES)]]) {
+        for (spot, action) in axes::harms(
+            setting.wire,
+            &[&[(Role::Acceptor, Point::IDENT_MISSING_FEATURES)]],
+        ) {
             cases.push(missing_features(setting, spot, action));
         }
     }

@@ -3,7 +3,7 @@
 use super::breakpoint::{Action, Role, Side, Spot};
 use super::case::{Kind, Order, PROBE, Pair, Setting};
 use super::tale::{State, Tale, accepted};
-use super::wire::{Bit, Point, Revision};
+use super::wire::{Bit, Point, Wire};
 use crate::Policy;
 
 /// Every pair of policies that daemons use.
@@ -66,7 +66,7 @@ pub fn peers() -> Vec<Pair> {
 
 /// The way of a link from the dial to where a session is asked for, and who takes
 /// each step.
-pub const DIAL: [(Role, Point); 12] = [
+const DIAL: [(Role, Point); 12] = [
     (Role::Dialler, Point::SOCKET_CONNECTING),
     (Role::Acceptor, Point::SOCKET_ACCEPTED),
     (Role::Dialler, Point::BANNER),
@@ -80,6 +80,33 @@ pub const DIAL: [(Role, Point); 12] = [
     (Role::Acceptor, Point::AUTH_SIGNATURE),
     (Role::Dialler, Point::AUTH_SIGNATURE),
 ];
+
+/// The same between ends that prove to each other that they have a key. From the
+/// signatures on, all of it is sealed in mode secure.
+const PROVEN_DIAL: [(Role, Point); 14] = [
+    DIAL[0],
+    DIAL[1],
+    DIAL[2],
+    DIAL[3],
+    DIAL[4],
+    DIAL[5],
+    DIAL[6],
+    DIAL[7],
+    DIAL[8],
+    (Role::Acceptor, Point::AUTH_REPLY_MORE),
+    (Role::Dialler, Point::AUTH_REQUEST_MORE),
+    DIAL[9],
+    DIAL[10],
+    DIAL[11],
+];
+
+/// That way on that wire.
+pub fn dial(wire: Wire) -> &'static [(Role, Point)] {
+    match wire.is_secure() {
+        true => &PROVEN_DIAL,
+        false => &DIAL,
+    }
+}
 
 /// Between ends that speak of compression, what comes behind that: the dialler asks
 /// for no session before it has the answer.
@@ -114,18 +141,52 @@ pub fn spots(steps: &[(Role, Point)]) -> Vec<Spot> {
 }
 
 /// What can be done there.
-pub fn actions(spot: Spot) -> Vec<Action> {
+pub fn actions(wire: Wire, spot: Spot) -> Vec<Action> {
     let mut actions = vec![Action::Fault, Action::Block, Action::Stall];
     if !is_socket(spot.point) {
         actions.push(Action::Truncate);
-        actions.push(Action::Flip(match (spot.point, spot.side) {
-            (Point::BANNER_PAYLOAD, Side::Write) => Bit::Revision,
-            (Point::BANNER_PAYLOAD, Side::Read) => Bit::Unknown,
-            (_, Side::Write) => Bit::Head,
-            (_, Side::Read) => Bit::Body,
-        }));
+        actions.extend(match (spot.point, spot.side) {
+            (Point::BANNER_PAYLOAD, side) => noticed_at_once(wire, side).map(Action::Flip),
+            (_, Side::Write) => Some(Action::Flip(Bit::Head)),
+            (_, Side::Read) => Some(Action::Flip(Bit::Body)),
+        });
     }
     actions
+}
+
+/// The bit of a banner's payload to be flipped there. Where signatures are checked,
+/// [`falsifications`] has those that change nothing else.
+fn noticed_at_once(wire: Wire, side: Side) -> Option<Bit> {
+    match (side, wire) {
+        (Side::Write, Wire::Secure20) => None,
+        (Side::Write, _) => Some(Bit::Revision),
+        (Side::Read, wire) if wire.is_secure() => None,
+        (Side::Read, _) => Some(Bit::Unknown),
+    }
+}
+
+/// Where a bit of a banner's payload is flipped that makes no difference, which bit,
+/// and where harm done to a link comes to the same if signatures are checked. Each end
+/// signs what it has read, and the other one does not believe that. A dialler has sent
+/// its request by then, and that is read with the signature.
+pub fn falsifications(wire: Wire, request: Point) -> Vec<(Spot, Action, Spot)> {
+    let bits = match wire {
+        Wire::Secure20 => &[Bit::Unknown, Bit::Revision][..],
+        wire if wire.is_secure() => &[Bit::Unknown],
+        _ => &[],
+    };
+    let mut all = Vec::new();
+    for bit in bits {
+        for reader in [Role::Acceptor, Role::Dialler] {
+            let spot = Spot::read(reader, Point::BANNER_PAYLOAD);
+            let shows_at = match reader {
+                Role::Acceptor => Spot::write(reader, Point::AUTH_SIGNATURE),
+                Role::Dialler => Spot::write(reader, request),
+            };
+            all.push((spot, Action::Flip(*bit), shows_at));
+        }
+    }
+    all
 }
 
 /// What it comes to, whatever exactly was done.
@@ -146,10 +207,14 @@ pub fn harm(spot: Spot, action: Action) -> Option<Harm> {
     }
 }
 
-/// Where and what can be done to links that go through these steps.
-pub fn harms(steps: &[&[(Role, Point)]]) -> Vec<(Spot, Action)> {
+/// Where and what can be done to links on that wire that go through these steps.
+pub fn harms(wire: Wire, steps: &[&[(Role, Point)]]) -> Vec<(Spot, Action)> {
     let spots = spots(&steps.concat());
-    let all = |spot: Spot| actions(spot).into_iter().map(move |action| (spot, action));
+    let all = |spot: Spot| {
+        actions(wire, spot)
+            .into_iter()
+            .map(move |action| (spot, action))
+    };
     spots.into_iter().flat_map(all).collect()
 }
 
@@ -181,14 +246,16 @@ pub fn settings(pairs: &[Pair], said: &[(u64, u64)]) -> Vec<Setting> {
         };
         for order in orders.iter().copied() {
             for said in said.iter().copied() {
-                for (revision, workers) in [
-                    (Revision::Msgr21, 1),
-                    (Revision::Msgr21, 3),
-                    (Revision::Msgr20, 1),
+                for (wire, workers) in [
+                    (Wire::Msgr21, 1),
+                    (Wire::Msgr21, 3),
+                    (Wire::Msgr20, 1),
+                    (Wire::Secure21, 1),
+                    (Wire::Secure20, 3),
                 ] {
                     settings.push(Setting {
                         pair,
-                        revision,
+                        wire,
                         order,
                         workers,
                         said,
@@ -204,14 +271,9 @@ pub fn settings(pairs: &[Pair], said: &[(u64, u64)]) -> Vec<Setting> {
 pub fn compressing(settings: &[Setting]) -> Vec<Setting> {
     let plain = settings
         .iter()
-        .filter(|setting| setting.revision == Revision::Msgr21);
-    let revision = Revision::Msgr21Compressing;
-    plain
-        .map(|setting| Setting {
-            revision,
-            ..*setting
-        })
-        .collect()
+        .filter(|setting| setting.wire == Wire::Msgr21);
+    let wire = Wire::Msgr21Compressing;
+    plain.map(|setting| Setting { wire, ..*setting }).collect()
 }
 
 /// Whatever was said arrives, and so does the probe behind it.

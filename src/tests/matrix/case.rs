@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::breakpoint::Breakpoint;
 use super::tale::Tale;
-use super::wire::Revision;
+use super::wire::Wire;
 use super::world::{Plan, World};
 use crate::Policy;
 use crate::event::sim::Death;
-use crate::proto::{Mutation, with_mutation};
+use crate::proto::{Mutation, twice_used, with_mutation};
 
 /// The policies of two nodes: the one that begins, and the other one.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ pub enum Order {
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     pub pair: Pair,
-    pub revision: Revision,
+    pub wire: Wire,
     pub order: Order,
     /// Of each node.
     pub workers: usize,
@@ -121,7 +121,7 @@ impl Case {
     }
 
     fn violations(&self, seed: u64) -> Vec<String> {
-        let mut world = World::new(seed, self.setting.revision, self.breakpoints.clone());
+        let mut world = World::new(seed, self.setting.wire, self.breakpoints.clone());
         for number in 0..2 {
             world.add(self.plan(number));
         }
@@ -132,7 +132,7 @@ impl Case {
         for (number, name) in ["first", "second"].into_iter().enumerate() {
             let found = world.tales(number);
             let expected = &self.expected.tales[number];
-            if self.setting.revision == Revision::Msgr1 {
+            if self.setting.wire == Wire::Msgr1 {
                 // Here it only counts that nobody is told of an end or a loss.
                 if found.iter().any(|tale| tale.reset != [0, 0]) {
                     wrong.push(format!("{name} node: {found:?}"));
@@ -154,6 +154,7 @@ impl Case {
             wrong.push(format!("never came to {}", missed));
         }
         wrong.extend(world.end());
+        wrong.extend(twice_used());
         wrong
     }
 
@@ -213,14 +214,14 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Setting {
             pair,
-            revision,
+            wire,
             order,
             workers,
             said,
         } = &self.setting;
         write!(
             f,
-            "{}: {}, {revision:?}, {order:?}, {workers} workers, {said:?} said",
+            "{}: {}, {wire:?}, {order:?}, {workers} workers, {said:?} said",
             self.suite, pair.name
         )?;
         for breakpoint in &self.breakpoints {

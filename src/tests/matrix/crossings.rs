@@ -1,7 +1,7 @@
 //! Peers of which one knows less than the other: an attempt at a new session meets
 //! one to resume it, both lose a link at once, both count the same.
 
-use super::axes::{self, DIAL};
+use super::axes;
 use super::breakpoint::{Action, Role, Side, Spot};
 use super::case::{Case, Order, Outcome, Setting, Step};
 use super::races::{Race, asked_until, nobody_is_held_back, seen_late};
@@ -16,11 +16,11 @@ const MESSAGES: [(Role, Point); 2] = [
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for setting in axes::settings(&axes::peers(), &[(2, 2)]) {
-        for spot in axes::spots(&DIAL) {
+        for spot in axes::spots(axes::dial(setting.wire)) {
             cases.push(connect_meets_reconnect(setting, spot, true));
             cases.push(connect_meets_reconnect(setting, spot, false));
         }
-        for (spot, action) in axes::harms(&[&MESSAGES]) {
+        for (spot, action) in axes::harms(setting.wire, &[&MESSAGES]) {
             cases.extend(both_have_more_to_say(setting, spot, action));
         }
     }

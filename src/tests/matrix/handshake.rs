@@ -1,6 +1,6 @@
 //! Harm done to the first link of a connection, from the dial to SERVER_IDENT.
 
-use super::axes::{self, COMPRESSION, DIAL, Harm, IDENT, PAIRS};
+use super::axes::{self, COMPRESSION, Harm, IDENT, PAIRS};
 use super::breakpoint::{Action, Role, Spot};
 use super::case::{Case, Kind, Outcome, PROBE, Setting, Step};
 use super::tale::{State, Tale, accepted, connected, gone, replaced};
@@ -9,7 +9,7 @@ use super::wire::{Bit, Point};
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for setting in axes::settings(&PAIRS, &[(0, 0), (3, 2)]) {
-        for (spot, action) in axes::harms(&[&DIAL, &IDENT]) {
+        for (spot, action) in axes::harms(setting.wire, &[axes::dial(setting.wire), &IDENT]) {
             cases.push(harmed("handshake", setting, spot, action, DEADLINES[0]));
             if action == Action::Stall {
                 cases.push(harmed("stale", setting, spot, action, DEADLINES[1]));
@@ -20,12 +20,19 @@ pub fn cases() -> Vec<Case> {
         cases.push(refused_by_banner(setting, Role::Acceptor));
     }
     for setting in axes::compressing(&axes::settings(&PAIRS, &[(0, 0), (3, 2)])) {
-        for (spot, action) in axes::harms(&[&COMPRESSION, &IDENT]) {
+        for (spot, action) in axes::harms(setting.wire, &[&COMPRESSION, &IDENT]) {
             cases.push(harmed("compression", setting, spot, action, DEADLINES[0]));
         }
     }
+    for setting in axes::settings(&PAIRS, &[(3, 2)]) {
+        for (spot, flip, shows_at) in axes::falsifications(setting.wire, Point::CLIENT_IDENT) {
+            let mut case = harmed("falsified", setting, spot, flip, DEADLINES[0]);
+            case.expected.tales = tales(setting, shows_at, Some(Harm::Spoilt));
+            cases.push(case);
+        }
+    }
     for setting in axes::settings(&PAIRS, &[(0, 0)]) {
-        for spot in axes::spots(&[&DIAL[..], &IDENT].concat()) {
+        for spot in axes::spots(&[axes::dial(setting.wire), &IDENT].concat()) {
             cases.push(given_up(setting, spot));
             cases.push(given_up_and_dialled_again(setting, spot));
         }

@@ -1,7 +1,7 @@
 //! Harm done to peers that dial each other: to the link of one of them before the
 //! other one dials, to the link that is to survive, and to WAIT.
 
-use super::axes::{self, DIAL, Harm};
+use super::axes::{self, Harm};
 use super::breakpoint::{Action, Role, Spot};
 use super::case::{Case, Order, Setting, Step};
 use super::races::{Course, Race, asked_by_winner, case};
@@ -11,14 +11,17 @@ use super::wire::Point;
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for setting in axes::settings(&axes::peers(), &[(2, 0)]) {
-        for (spot, action) in axes::harms(&[&DIAL, &[Race::Connect.asks()]]) {
+        for (spot, action) in axes::harms(
+            setting.wire,
+            &[axes::dial(setting.wire), &[Race::Connect.asks()]],
+        ) {
             if let Some(harm) = axes::harm(spot, action) {
                 cases.push(one_is_harmed(setting, spot, action, harm));
                 cases.extend(winner_is_harmed(setting, spot, action, harm));
             }
         }
         for race in [Race::Connect, Race::Reconnect] {
-            for (spot, action) in axes::harms(&[&[(Role::Acceptor, Point::WAIT)]]) {
+            for (spot, action) in axes::harms(setting.wire, &[&[(Role::Acceptor, Point::WAIT)]]) {
                 cases.extend(wait_is_harmed(setting, race, spot, action));
             }
         }

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::breakpoint::{Action, Breakpoint, Role, Side, Spot};
 use super::ledger::{Ledger, Object};
-use super::wire::{self, Bit, Point, Revision, Stage};
+use super::sealed::{self, Onlooker, Sight};
+use super::wire::{self, Bit, Point, Stage, Wire};
 use crate::event::sim::{Passage, StreamId, Tap};
+use crate::proto::secrets_used;
 
 pub struct Interceptor {
-    revision: Revision,
+    wire: Wire,
     breakpoints: Vec<Breakpoint>,
     /// The node that a process is a life of.
     nodes: BTreeMap<usize, usize>,
@@ -30,6 +32,10 @@ struct End {
     key: Option<u64>,
     counts: BTreeMap<(Point, Side), usize>,
     stage: Stage,
+    /// What it writes is sealed.
+    is_sealed: bool,
+    /// Who looks into that, from its first frame on.
+    onlooker: Option<Onlooker>,
     /// Sent by this end and not read whole.
     sent: VecDeque<Piece>,
     /// The next to be written or read was held back before, and counted.
@@ -38,6 +44,16 @@ struct End {
     ends: [bool; 2],
     /// The other end was told a wrong revision of it.
     misled: bool,
+}
+
+/// What stands at the front of what an end writes.
+struct Front {
+    point: Point,
+    len: usize,
+    /// The stage behind it.
+    next: Stage,
+    /// What is in it, if it is sealed.
+    sight: Option<Sight>,
 }
 
 struct Piece {
@@ -52,9 +68,9 @@ const WRITE: usize = Side::Write as usize;
 const READ: usize = Side::Read as usize;
 
 impl Interceptor {
-    pub fn new(revision: Revision, breakpoints: Vec<Breakpoint>) -> Self {
+    pub fn new(wire: Wire, breakpoints: Vec<Breakpoint>) -> Self {
         Self {
-            revision,
+            wire,
             breakpoints,
             nodes: BTreeMap::new(),
             ends: BTreeMap::new(),
@@ -127,13 +143,14 @@ impl Interceptor {
     }
 
     /// The wire form in which that end writes.
-    fn revision_of(&self, id: StreamId) -> Revision {
+    fn wire_of(&self, id: StreamId) -> Wire {
         let peer = self.ends[&id].peer.and_then(|peer| self.ends.get(&peer));
-        match (self.revision, peer.is_some_and(|peer| peer.misled)) {
-            (right, false) => right,
-            (Revision::Msgr1, true) => Revision::Msgr1,
-            (Revision::Msgr20, true) => Revision::Msgr21,
-            (Revision::Msgr21 | Revision::Msgr21Compressing, true) => Revision::Msgr20,
+        match (self.wire, peer.is_some_and(|peer| peer.misled)) {
+            // Nothing misleads an end that has but one revision.
+            (right, false) | (right @ Wire::Secure20, true) => right,
+            (Wire::Msgr1, true) => Wire::Msgr1,
+            (Wire::Msgr20, true) => Wire::Msgr21,
+            (Wire::Msgr21 | Wire::Msgr21Compressing | Wire::Secure21, true) => Wire::Msgr20,
         }
     }
 
@@ -172,35 +189,110 @@ impl Interceptor {
         }
     }
 
+    /// What stands at the front of what that end writes.
+    fn front(&mut self, id: StreamId, bytes: &[u8]) -> Front {
+        if self.end(id).is_sealed {
+            let sight = self.look(id, bytes);
+            return Front {
+                point: wire::tag(sight.frame[0]),
+                len: sight.len,
+                next: Stage::Frames,
+                sight: Some(sight),
+            };
+        }
+        let wire = self.wire_of(id);
+        let end = self.end(id);
+        let (point, len, next) = wire::cut(bytes, end.stage, wire, end.role);
+        Front {
+            point,
+            len,
+            next,
+            sight: None,
+        }
+    }
+
+    fn look(&mut self, id: StreamId, bytes: &[u8]) -> Sight {
+        let wire = self.wire;
+        let end = self.end(id);
+        if let Some(onlooker) = &end.onlooker {
+            return onlooker.look(bytes).expect("it opens as the last one did");
+        }
+        let secrets = secrets_used();
+        let mut onlookers = secrets
+            .iter()
+            .rev()
+            .map(|secret| Onlooker::new(secret, end.role, wire));
+        let found = onlookers.find_map(|onlooker| Some((onlooker.look(bytes)?, onlooker)));
+        let (sight, onlooker) = found.expect("sealed with a secret of some link");
+        end.onlooker = Some(onlooker);
+        sight
+    }
+
+    fn onlooker(&mut self, id: StreamId) -> &mut Onlooker {
+        let onlooker = &mut self.end(id).onlooker;
+        onlooker.as_mut().expect("it has looked at this")
+    }
+
+    /// That has been written, and is not at the front any more.
+    fn goes_on(&mut self, id: StreamId, front: &Front) {
+        let is_secure = self.wire.is_secure();
+        let end = self.end(id);
+        let (stage, peer) = (end.stage, end.peer);
+        end.stage = front.next;
+        if let (Stage::Answer, Stage::Told | Stage::Records, Some(dialler)) =
+            (stage, front.next, peer)
+        {
+            // What a dialler says next depends on the answer.
+            self.end(dialler).stage = front.next;
+        }
+        if let Some(sight) = &front.sight {
+            self.onlooker(id).go_on(sight);
+        }
+        if front.point == Point::AUTH_DONE && is_secure {
+            for end in [Some(id), peer].into_iter().flatten() {
+                self.end(end).is_sealed = true;
+            }
+        }
+    }
+
     /// What is done to the frame, or part of a banner, that an end wants to write,
     /// and which stands alone at the front of `bytes` if anything is.
-    fn interfere(&mut self, id: StreamId, point: Point, frame: &mut [u8]) -> Option<Action> {
-        if point == Point::BANNER_PAYLOAD {
-            wire::set_revision(frame, self.revision);
+    fn interfere(&mut self, id: StreamId, front: &mut Front, frame: &mut [u8]) -> Option<Action> {
+        let point = front.point;
+        if point == Point::BANNER_PAYLOAD && !self.wire.is_secure() {
+            wire::set_features(frame, self.wire);
         }
         if self.end(id).admitted[WRITE] {
             return None;
         }
-        let counts = self.revision != Revision::Msgr1;
+        let seen = front.sight.as_ref().map_or(&*frame, |sight| &sight.frame);
+        let counts = self.wire != Wire::Msgr1;
         if let Some(object) = self.end(id).object().filter(|_| counts) {
-            self.ledger.check_counts(object, point, frame);
+            self.ledger.check_counts(object, point, seen);
         }
         match (point, self.end(id).peer) {
             _ if !counts => {}
             (Point::SESSION_RETRY | Point::SESSION_RETRY_GLOBAL, Some(dialler)) => {
-                self.ledger.answers(dialler, point, frame);
+                self.ledger.answers(dialler, point, seen);
             }
-            (Point::SESSION_RECONNECT, _) => self.ledger.check_answer(id, frame),
+            (Point::SESSION_RECONNECT, _) => self.ledger.check_answer(id, seen),
             _ => {}
         }
         self.passed(id, Role::Dialler, point);
         let action = self.reach(id, point, Side::Write);
         let action = action.or_else(|| self.flips_for_reader(id, point));
-        match action {
-            Some(Action::Flip(bit)) => wire::flip(frame, point, bit, self.revision),
-            Some(Action::Forge(number, forgery)) => {
-                wire::forge(frame, number, forgery, self.revision);
+        match (action, &mut front.sight) {
+            (Some(Action::Flip(bit)), None) => wire::flip(frame, point, bit, self.wire),
+            (Some(Action::Flip(bit)), Some(_)) => sealed::flip(frame, bit),
+            (Some(Action::Forge(number, forgery)), sight) => {
                 self.ledger.forget_counts();
+                match sight {
+                    None => wire::forge(frame, number, forgery, self.wire),
+                    Some(sight) => {
+                        wire::set(&mut sight.frame, number, forgery);
+                        frame.copy_from_slice(&self.onlooker(id).seal(&sight.frame));
+                    }
+                }
             }
             _ => {}
         }
@@ -219,6 +311,8 @@ impl End {
             key: None,
             counts: BTreeMap::new(),
             stage: Stage::default(),
+            is_sealed: false,
+            onlooker: None,
             sent: VecDeque::new(),
             admitted: [false; 2],
             ends: [false; 2],
@@ -270,15 +364,14 @@ impl Tap for Interceptor {
             if self.end(id).ends[WRITE] {
                 return Passage::End;
             }
-            let (stage, revision) = (self.end(id).stage, self.revision_of(id));
-            let role = self.end(id).role;
-            let (point, len, next) = wire::cut(&bytes[at..], stage, revision, role);
+            let mut front = self.front(id, &bytes[at..]);
+            let (point, len) = (front.point, front.len);
             if at > 0 && self.is_watched(point) {
                 // By itself, so that it can be dealt with.
                 bytes.truncate(at);
                 break;
             }
-            let action = self.interfere(id, point, &mut bytes[at..at + len]);
+            let action = self.interfere(id, &mut front, &mut bytes[at..at + len]);
             match action {
                 Some(Action::Fault) => return Passage::Break,
                 Some(held @ (Action::Block | Action::Stall)) => {
@@ -286,16 +379,10 @@ impl Tap for Interceptor {
                 }
                 _ => {}
             }
-            if let (Stage::Answer, Stage::Told | Stage::Records, Some(dialler)) =
-                (stage, next, self.end(id).peer)
-            {
-                // What a dialler says next depends on the answer.
-                self.end(dialler).stage = next;
-            }
+            self.goes_on(id, &front);
             let end = self.end(id);
             end.admitted[WRITE] = false;
             end.misled |= action == Some(Action::Flip(Bit::Revision));
-            end.stage = next;
             end.sent.push_back(Piece {
                 point,
                 len,

@@ -6,7 +6,7 @@ use super::axes;
 use super::breakpoint::{Action, Breakpoint, Role, Spot};
 use super::case::{Case, Kind, Order, Outcome, Setting, Step};
 use super::reconnect::loses_message;
-use super::wire::{Bit, Point, Revision};
+use super::wire::{Bit, Point, Wire};
 
 /// From the dial to the request.
 const DIAL: [(Role, Point); 5] = [
@@ -95,7 +95,7 @@ fn settings() -> Vec<Setting> {
             for (workers, said) in [(1, (3, 2)), (3, (3, 2)), (1, (3, 0)), (3, (3, 0))] {
                 settings.push(Setting {
                     pair,
-                    revision: Revision::Msgr1,
+                    wire: Wire::Msgr1,
                     order,
                     workers,
                     said,
@@ -108,7 +108,7 @@ fn settings() -> Vec<Setting> {
 
 /// What has no crc is not flipped: nobody could notice.
 fn harms(steps: &[&[(Role, Point)]]) -> Vec<(Spot, Action)> {
-    let mut harms = axes::harms(steps);
+    let mut harms = axes::harms(Wire::Msgr1, steps);
     harms.retain(|(spot, action)| match action {
         Action::Flip(Bit::Head | Bit::Body) => {
             matches!(spot.point, Point::BANNER | Point::MESSAGE)

@@ -23,6 +23,7 @@ mod races;
 mod reconnect;
 mod restart;
 mod rounds;
+mod sealed;
 mod tale;
 mod wire;
 mod witness;
@@ -32,6 +33,7 @@ use std::env;
 
 use crate::proto::Mutation;
 use case::Case;
+use wire::Wire;
 
 /// Failures that are shown.
 const SHOWN: usize = 40;
@@ -64,10 +66,20 @@ fn interception_matrix() {
     cases.retain(|case| case.to_string().contains(&only));
     let wrong = cases.iter().filter_map(|case| case.run(seed).err());
     let wrong: Vec<String> = wrong.collect();
+    let count = |wires: &[Wire]| {
+        let of_them = cases
+            .iter()
+            .filter(|case| wires.contains(&case.setting.wire));
+        of_them.count()
+    };
     println!(
-        "interception matrix: {} cases, {} wrong",
+        "interception matrix: {} cases, {} wrong ({} crc, {} compressing, {} secure, {} v1)",
         cases.len(),
-        wrong.len()
+        wrong.len(),
+        count(&[Wire::Msgr20, Wire::Msgr21]),
+        count(&[Wire::Msgr21Compressing]),
+        count(&[Wire::Secure20, Wire::Secure21]),
+        count(&[Wire::Msgr1]),
     );
     let shown = wrong.iter().take(SHOWN).map(String::as_str);
     let shown = shown.collect::<Vec<_>>().join("\n");

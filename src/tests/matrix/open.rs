@@ -61,13 +61,13 @@ pub fn cases() -> Vec<Case> {
             if setting.pair.kind == Kind::Lossy && frame.point == Point::ACK {
                 continue;
             }
-            for (spot, action) in axes::harms(&[&[(frame.writer, frame.point)]]) {
+            for (spot, action) in axes::harms(setting.wire, &[&[(frame.writer, frame.point)]]) {
                 cases.push(harmed(setting, frame, spot, action));
             }
         }
     }
     for setting in axes::settings(&axes::lossless(), &[(2, 0)]) {
-        for (spot, action) in axes::harms(&[&[(Role::Dialler, Point::KEEPALIVE2)]]) {
+        for (spot, action) in axes::harms(setting.wire, &[&[(Role::Dialler, Point::KEEPALIVE2)]]) {
             if axes::harm(spot, action).is_some() {
                 cases.extend([0, 1].map(|node| disposable(setting, node, spot, action)));
             }

@@ -1,7 +1,7 @@
 //! Harm done to the links that resume a session, which has lost its first link
 //! with the first of three messages.
 
-use super::axes::{self, COMPRESSION, DIAL, Harm, RESUME};
+use super::axes::{self, COMPRESSION, Harm, RESUME};
 use super::breakpoint::{Action, Breakpoint, Role, Spot};
 use super::case::{Case, Outcome, Setting, Step};
 use super::tale::{Tale, accepted, connected, gone, replaced};
@@ -14,13 +14,20 @@ pub fn cases() -> Vec<Case> {
     let settings = axes::settings(&axes::lossless(), &[(3, 0)]);
     let mut cases = Vec::new();
     for setting in &settings {
-        for (spot, action) in axes::harms(&[&DIAL, &RESUME]) {
+        for (spot, action) in axes::harms(setting.wire, &[axes::dial(setting.wire), &RESUME]) {
             cases.extend(harmed_up_to(*setting, spot, action));
         }
     }
     for setting in axes::compressing(&settings) {
-        for (spot, action) in axes::harms(&[&COMPRESSION, &RESUME]) {
+        for (spot, action) in axes::harms(setting.wire, &[&COMPRESSION, &RESUME]) {
             cases.extend(harmed_up_to(setting, spot, action));
+        }
+    }
+    for setting in settings {
+        for (spot, flip, shows_at) in axes::falsifications(setting.wire, Point::SESSION_RECONNECT) {
+            let mut case = harmed(setting, spot, flip, 1);
+            case.expected.tales = tales(Some((shows_at, Harm::Spoilt)), 1);
+            cases.push(case);
         }
     }
     cases

@@ -7,7 +7,7 @@ use super::breakpoint::{Action, Breakpoint, Role, Spot};
 use super::case::{Case, Kind, Outcome, PROBE, Setting, Step};
 use super::reconnect::loses_message;
 use super::tale::{Tale, accepted, connected, gone, replaced};
-use super::wire::{Forgery, Number, Point};
+use super::wire::{Forgery, Number, Point, Wire};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -17,7 +17,7 @@ pub fn cases() -> Vec<Case> {
             cases.push(endless(setting, declined));
             cases.push(just_behind(setting, declined));
             cases.push(just_in_time(setting, declined));
-            for (spot, nth, action) in declined.harms() {
+            for (spot, nth, action) in declined.harms(setting.wire) {
                 cases.push(harmed(setting, declined, spot, nth, action));
             }
         }
@@ -84,14 +84,14 @@ impl Declined {
     }
 
     /// Harm done behind the first request.
-    fn harms(self) -> Vec<(Spot, usize, Action)> {
+    fn harms(self, wire: Wire) -> Vec<(Spot, usize, Action)> {
         let mut harms = Vec::new();
         for (writer, point, nth) in [
             (Role::Acceptor, self.answer, 1),
             (Role::Dialler, Point::SESSION_RECONNECT, 2),
             (Role::Acceptor, Point::SESSION_RECONNECT_OK, 1),
         ] {
-            let of_point = axes::harms(&[&[(writer, point)]]);
+            let of_point = axes::harms(wire, &[&[(writer, point)]]);
             harms.extend(
                 of_point
                     .into_iter()

@@ -6,7 +6,7 @@ use super::breakpoint::Role;
 
 /// The wire forms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Revision {
+pub enum Wire {
     /// The first protocol. A CONNECT goes by the name of what it asks for, and an
     /// answer by that of what it says.
     Msgr1,
@@ -14,6 +14,37 @@ pub enum Revision {
     Msgr21,
     /// The same between ends that speak of compression.
     Msgr21Compressing,
+    /// In mode secure, by a key that both ends have.
+    Secure20,
+    Secure21,
+}
+
+impl Wire {
+    /// As addresses have it.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Msgr1 => "v1",
+            _ => "v2",
+        }
+    }
+
+    /// Does encryption begin behind AUTH_DONE?
+    pub fn is_secure(self) -> bool {
+        matches!(self, Self::Secure20 | Self::Secure21)
+    }
+
+    /// What banners offer.
+    pub fn features(self) -> u64 {
+        match self {
+            Self::Msgr1 | Self::Msgr20 | Self::Secure20 => 0,
+            Self::Msgr21 | Self::Secure21 => 1,
+            Self::Msgr21Compressing => 3,
+        }
+    }
+
+    fn is_first_revision(self) -> bool {
+        self.features() == 0
+    }
 }
 
 /// What an attempt to connect consists of, in the words of the protocol.
@@ -34,6 +65,8 @@ pub enum Point {
     IN_SEQ,
     HELLO,
     AUTH_REQUEST,
+    AUTH_REPLY_MORE,
+    AUTH_REQUEST_MORE,
     AUTH_DONE,
     AUTH_SIGNATURE,
     COMPRESSION_REQUEST,
@@ -87,7 +120,7 @@ pub enum Forgery {
 }
 
 const BANNER_LEN: usize = 10;
-const PREAMBLE_LEN: usize = 32;
+pub const PREAMBLE_LEN: usize = 32;
 
 /// Where in its bytes one end of a link is.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -108,9 +141,9 @@ pub enum Stage {
 
 /// What stands at the front of `bytes`, how long it is, and the stage behind it.
 /// A messenger writes nothing in pieces as long as it has little to write.
-pub fn cut(bytes: &[u8], stage: Stage, revision: Revision, writer: Role) -> (Point, usize, Stage) {
+pub fn cut(bytes: &[u8], stage: Stage, wire: Wire, writer: Role) -> (Point, usize, Stage) {
     let (point, len, next) = match stage {
-        _ if revision == Revision::Msgr1 => cut_v1(bytes, stage, writer),
+        _ if wire == Wire::Msgr1 => cut_v1(bytes, stage, writer),
         Stage::Address | Stage::Request | Stage::Answer | Stage::Told | Stage::Records => {
             panic!("{stage:?} is of v1")
         }
@@ -119,7 +152,7 @@ pub fn cut(bytes: &[u8], stage: Stage, revision: Revision, writer: Role) -> (Poi
             (Point::BANNER, BANNER_LEN, Stage::Payload(payload))
         }
         Stage::Payload(len) => (Point::BANNER_PAYLOAD, len, Stage::Frames),
-        Stage::Frames => (tag(bytes[0]), frame_len(bytes, revision), Stage::Frames),
+        Stage::Frames => (tag(bytes[0]), frame_len(bytes, wire), Stage::Frames),
     };
     assert!(bytes.len() >= len, "{point:?} is written in pieces");
     (point, len, next)
@@ -167,20 +200,16 @@ fn cut_v1(bytes: &[u8], stage: Stage, writer: Role) -> (Point, usize, Stage) {
     }
 }
 
-/// Says in a banner's payload that its sender speaks that revision and no other.
-pub fn set_revision(payload: &mut [u8], revision: Revision) {
-    payload[0] = match revision {
-        Revision::Msgr20 | Revision::Msgr1 => 0,
-        Revision::Msgr21 => 1,
-        Revision::Msgr21Compressing => 3,
-    };
+/// Says in a banner's payload that its sender speaks that and nothing else.
+pub fn set_features(payload: &mut [u8], wire: Wire) {
+    payload[..8].copy_from_slice(&wire.features().to_le_bytes());
 }
 
 /// Flips one bit of what was cut.
-pub fn flip(bytes: &mut [u8], point: Point, bit: Bit, revision: Revision) {
+pub fn flip(bytes: &mut [u8], point: Point, bit: Bit, wire: Wire) {
     let at = match (point, bit) {
         // Before the footer stands the payload, and before that the header.
-        (Point::MESSAGE, Bit::Body) if revision == Revision::Msgr1 => bytes.len() - 22,
+        (Point::MESSAGE, Bit::Body) if wire == Wire::Msgr1 => bytes.len() - 22,
         (Point::BANNER, Bit::Head) => 3,
         (Point::BANNER, _) => 8,
         (_, Bit::Revision) => 0,
@@ -204,18 +233,23 @@ pub fn number(frame: &[u8], number: Number) -> u64 {
         .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
-/// Replaces a number of a request and sees to it that nobody notices.
-pub fn forge(bytes: &mut [u8], what: Number, forgery: Forgery, revision: Revision) {
-    let end = PREAMBLE_LEN + segments(bytes)[0];
-    let place = place(bytes, what);
+/// Replaces a number of a request.
+pub fn set(frame: &mut [u8], what: Number, forgery: Forgery) {
+    let place = place(frame, what);
     let value = match forgery {
         Forgery::Becomes(value) => value,
-        Forgery::FallsBy(less) => number(bytes, what) - less,
+        Forgery::FallsBy(less) => number(frame, what) - less,
     };
-    bytes[place..place + 8].copy_from_slice(&value.to_le_bytes());
+    frame[place..place + 8].copy_from_slice(&value.to_le_bytes());
+}
+
+/// The same, and sees to it that nobody notices.
+pub fn forge(bytes: &mut [u8], what: Number, forgery: Forgery, wire: Wire) {
+    set(bytes, what, forgery);
+    let end = PREAMBLE_LEN + segments(bytes)[0];
     let crc = crc32c(&bytes[PREAMBLE_LEN..end]);
     // Between the segment and its crc, msgr2.0 has a byte of flags.
-    let at = end + usize::from(revision == Revision::Msgr20);
+    let at = end + usize::from(wire.is_first_revision());
     bytes[at..at + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
@@ -230,11 +264,13 @@ fn place(frame: &[u8], number: Number) -> usize {
     PREAMBLE_LEN + segments(frame)[0] - from_end
 }
 
-fn tag(code: u8) -> Point {
+pub fn tag(code: u8) -> Point {
     use Point::*;
     match code {
         1 => HELLO,
         2 => AUTH_REQUEST,
+        4 => AUTH_REPLY_MORE,
+        5 => AUTH_REQUEST_MORE,
         6 => AUTH_DONE,
         7 => AUTH_SIGNATURE,
         8 => CLIENT_IDENT,
@@ -256,7 +292,7 @@ fn tag(code: u8) -> Point {
     }
 }
 
-fn segments(frame: &[u8]) -> [usize; 4] {
+pub fn segments(frame: &[u8]) -> [usize; 4] {
     let len = |index: usize| {
         let at = 2 + 6 * index;
         let len = [frame[at], frame[at + 1], frame[at + 2], frame[at + 3]];
@@ -265,13 +301,13 @@ fn segments(frame: &[u8]) -> [usize; 4] {
     [len(0), len(1), len(2), len(3)]
 }
 
-fn frame_len(frame: &[u8], revision: Revision) -> usize {
+fn frame_len(frame: &[u8], wire: Wire) -> usize {
     let lens = segments(frame);
-    let crcs = match (revision, frame[1]) {
-        (Revision::Msgr20 | Revision::Msgr1, _) => 17,
-        (_, 1) if lens[0] == 0 => 0,
-        (_, 1) => 4,
-        (_, _) => 4 + 13,
+    let crcs = match frame[1] {
+        _ if wire.is_first_revision() => 17,
+        1 if lens[0] == 0 => 0,
+        1 => 4,
+        _ => 4 + 13,
     };
     PREAMBLE_LEN + lens.iter().sum::<usize>() + crcs
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::breakpoint::Breakpoint;
 use super::interceptor::Interceptor;
 use super::tale::Tale;
-use super::wire::Revision;
+use super::wire::Wire;
 use super::witness::{Witness, message};
 use crate::event::sim::{Death, Passage, Process, Simulation, StreamId, Tap, Weather};
+use crate::tests::keys::KEYRING;
 use crate::types::Time;
 use crate::{ConnectionRef, Context, EntityAddrVec, EntityType, Messenger, Policy};
 
@@ -33,8 +34,7 @@ pub struct Plan {
 pub struct World {
     simulation: Arc<Simulation>,
     interceptor: Arc<Mutex<Interceptor>>,
-    /// Which protocol the nodes speak, as addresses have it.
-    scheme: &'static str,
+    wire: Wire,
     pub nodes: Vec<Node>,
     seeds: u64,
     /// Who comes later takes its turn first.
@@ -57,23 +57,20 @@ struct Tapped(Arc<Mutex<Interceptor>>);
 const MOST_TURNS_AT_ONCE: usize = 10_000;
 
 impl World {
-    pub fn new(seed: u64, revision: Revision, breakpoints: Vec<Breakpoint>) -> Self {
+    pub fn new(seed: u64, wire: Wire, breakpoints: Vec<Breakpoint>) -> Self {
         let weather = Weather {
             latency: (LATENCY, LATENCY),
             ..Weather::FAIR
         };
         let simulation = Simulation::new(seed, weather);
-        let interceptor = Interceptor::new(revision, breakpoints);
+        let interceptor = Interceptor::new(wire, breakpoints);
         let interceptor = Arc::new(Mutex::new(interceptor));
         let tapped = Tapped(Arc::clone(&interceptor));
         simulation.network().tap(Box::new(tapped));
         Self {
             simulation,
             interceptor,
-            scheme: match revision {
-                Revision::Msgr1 => "v1",
-                Revision::Msgr20 | Revision::Msgr21 | Revision::Msgr21Compressing => "v2",
-            },
+            wire,
             nodes: Vec::new(),
             seeds: seed,
             backwards: seed % 2 == 0,
@@ -106,14 +103,23 @@ impl World {
         self.interceptor().born(process.id(), number);
         self.seeds += 1;
         let context = Context::simulated(&process, self.seeds);
+        let only = self.wire.is_secure().to_string();
+        context.conf_set("ms_secure_only", &only).unwrap();
         for (key, value) in &plan.options {
             context.conf_set(key, value).unwrap();
         }
         let nonce = u64::from(plan.nonce);
         let messenger = Messenger::create(&context, plan.name, "matrix", nonce).unwrap();
         messenger.set_default_policy(plan.policy).unwrap();
+        if self.wire.is_secure() {
+            messenger.add_keyring(KEYRING).unwrap();
+            // Where signatures are checked, nobody can change what banners say.
+            messenger.offer(self.wire.features());
+        }
         if plan.bound {
-            let addr = format!("{}:{host}:6800", self.scheme).parse().unwrap();
+            let addr = format!("{}:{host}:6800", self.wire.scheme())
+                .parse()
+                .unwrap();
             messenger.bind(&addr).unwrap();
         }
         let witness = Arc::new(Witness::new(plan.greetings));

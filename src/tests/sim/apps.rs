@@ -10,6 +10,7 @@ use super::cluster::ip;
 use super::model::{Call, Con, Life, Model, Peer};
 use super::plan::Plan;
 use crate::event::sim::{Rng, Simulation};
+use crate::tests::keys::KEYRING;
 use crate::{
     ConnectionRef, Dispatcher, EntityAddrVec, EntityType, Message, Messenger, PRIO_DEFAULT,
     Payload, Policy,
@@ -105,6 +106,9 @@ impl Apps {
         });
         drop(lives);
         let plan = &self.plan;
+        if plan.is_secure() {
+            messenger.add_keyring(KEYRING).unwrap();
+        }
         if plan.is_client(node) {
             messenger.set_default_policy(plan.pact.0).unwrap();
         } else {
@@ -113,6 +117,11 @@ impl Apps {
                 .set_policy(EntityType::CLIENT, plan.pact.1)
                 .unwrap();
             messenger.set_policy(EntityType::OSD, peers).unwrap();
+        }
+        if plan.first_revision {
+            messenger.offer(0);
+        }
+        if !plan.is_client(node) {
             let addr = format!("{}:{}:6800", plan.scheme(), host(node));
             messenger.bind(&addr.parse().unwrap()).unwrap();
         }

@@ -19,6 +19,7 @@ mod run;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use plan::Wire;
 use run::{Outcome, is_replay, run};
 
 /// Seeds of an ordinary test run.
@@ -78,13 +79,19 @@ fn simulated_clusters_keep_every_promise() {
     if is_replay() && log::set_logger(&Printer).is_ok() {
         log::set_max_level(log::LevelFilter::Trace);
     }
-    let (mut faults, mut messages) = (0, 0);
+    let (mut faults, mut messages, mut wires) = (0, 0, Vec::new());
     for seed in first..first + seeds {
         let outcome = checked(seed);
         faults += outcome.faults;
         messages += outcome.messages;
+        wires.extend(outcome.wire);
     }
-    println!("simulator: {seeds} seeds, {faults} faults, {messages} messages, 0 violations");
+    let of = |wanted: Wire| wires.iter().filter(|wire| **wire == wanted).count();
+    let [crc, secure, v1] = [Wire::Crc, Wire::Secure, Wire::V1].map(of);
+    println!(
+        "simulator: {seeds} seeds ({crc} crc, {secure} secure, {v1} v1), \
+         {faults} faults, {messages} messages, 0 violations"
+    );
     assert!(is_replay() || faults > 10 * seeds, "that was too easy");
 }
 

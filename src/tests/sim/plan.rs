@@ -37,8 +37,21 @@ pub struct Plan {
     pub largest: usize,
     /// Of a thousand messages, so many are answered from the callback.
     pub answers: u64,
-    /// All speak v1.
-    pub legacy: bool,
+    pub wire: Wire,
+    /// All speak msgr2.0, if they speak msgr2.
+    pub first_revision: bool,
+}
+
+/// How all nodes of a cluster speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wire {
+    V1,
+    Crc,
+    Secure,
+}
+
+impl Wire {
+    pub const ALL: [Self; 3] = [Self::V1, Self::Crc, Self::Secure];
 }
 
 impl Plan {
@@ -88,7 +101,8 @@ impl Plan {
             faults: rng.between(5, 45),
             largest: *rng.pick(&[200, 5_000, 65_536]),
             answers: *rng.pick(&[0, 100, 500]),
-            legacy: rng.permille(300),
+            wire: *rng.pick(&Wire::ALL),
+            first_revision: rng.permille(250),
         }
     }
 
@@ -99,12 +113,20 @@ impl Plan {
 
     /// Which protocol they speak, as addresses have it.
     pub fn scheme(&self) -> &'static str {
-        if self.legacy { "v1" } else { "v2" }
+        match self.wire {
+            Wire::V1 => "v1",
+            Wire::Crc | Wire::Secure => "v2",
+        }
+    }
+
+    /// Do they prove who they are, and encrypt?
+    pub fn is_secure(&self) -> bool {
+        self.wire == Wire::Secure
     }
 
     /// Are all frames protected by checksums? In v1 only messages are.
     pub fn has_crcs(&self) -> bool {
-        !self.legacy && self.options.contains(&("ms_crc_data", "true".to_owned()))
+        self.wire != Wire::V1 && self.options.contains(&("ms_crc_data", "true".to_owned()))
     }
 
     /// Do ends that hear nothing ask for a sign of life?
@@ -160,6 +182,7 @@ fn options(rng: &mut Rng, keepalives: bool) -> Config {
         options.push(("ms_compress_mode", "force".to_owned()));
         options.push(("ms_compression_algorithm", algorithm.to_owned()));
         options.push(("ms_compress_min_size", min_size.to_owned()));
+        options.push(("ms_compress_secure", rng.permille(500).to_string()));
     }
     options
 }

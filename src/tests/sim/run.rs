@@ -7,13 +7,16 @@ use super::apps::{Apps, name};
 use super::chaos::{Chaos, Wanted};
 use super::cluster::{Cluster, Node, set};
 use super::model::Life;
-use super::plan::{self, PROMPT, Plan, SETTLED};
+use super::plan::{self, PROMPT, Plan, SETTLED, Wire};
 use crate::event::sim::{Death, Rng};
+use crate::proto::{nonces_used, twice_used};
 use crate::types::Time;
 
 /// What came of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    /// How they spoke.
+    pub wire: Option<Wire>,
     /// Faults that were injected.
     pub faults: u64,
     /// Messages delivered.
@@ -53,6 +56,8 @@ const DIAL_STEPS: u64 = 500;
 
 /// Runs that seed.
 pub fn run(seed: u64) -> Outcome {
+    // What a run before has left there, which may have ended early.
+    nonces_used();
     let mut rng = Rng::new(seed);
     let plan = Plan::draw(&mut rng);
     if is_replay() {
@@ -199,6 +204,8 @@ impl Run {
             let mut network = self.cluster.simulation.network();
             (network.open_sockets(), network.trace().hash())
         };
+        left.extend(twice_used());
+        let wire = Some(self.apps.plan.wire);
         let apps = Arc::clone(&self.apps);
         let faults = self.chaos.injected;
         drop(self);
@@ -215,6 +222,7 @@ impl Run {
         }
         model.violations.append(&mut left);
         Outcome {
+            wire,
             faults,
             messages: model.delivered,
             trace,
@@ -229,6 +237,7 @@ impl Run {
         let nonce = self.nonces[node];
         let mut options = plan.options.clone();
         options.extend(plan.injection.iter().cloned());
+        options.push(("ms_secure_only", plan.is_secure().to_string()));
         let workers = self.rng.between(1, plan.workers);
         options.push(("ms_async_op_threads", workers.to_string()));
         let host = u8::try_from(node + 1).expect("few nodes");
