@@ -206,7 +206,7 @@ fn answer(
             let auth = context.auth(peer_type);
             context.out.control(&AuthBadMethod {
                 method: examination.method(),
-                result: -errno,
+                result: errno.saturating_neg(),
                 allowed_methods: auth.methods().to_vec(),
                 allowed_modes: auth.allowed_modes(),
             });
