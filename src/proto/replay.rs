@@ -11,7 +11,7 @@ use super::frame::control::{
 };
 use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Revision, Side, Tag, keys};
 use super::output::{Admission, Spares};
-use crate::types::{Hold, Secret};
+use crate::types::{Hold, Message, Secret};
 
 /// One direction of a conversation: a reader of what is in the capture, and a
 /// writer that has to say the same.
@@ -22,6 +22,8 @@ struct Direction {
     patient: FrameReader,
     held: Vec<u8>,
     has_banner: bool,
+    /// The message that was read and written again last.
+    message: Option<Message>,
 }
 
 /// What there was to see.
@@ -49,6 +51,7 @@ impl Direction {
             patient: reader(),
             held: Vec::new(),
             has_banner: false,
+            message: None,
         }
     }
 
@@ -68,7 +71,7 @@ impl Direction {
         let mut rest = unit;
         let told = if std::mem::replace(&mut self.has_banner, true) {
             let frame = next(&mut self.reader, &mut rest).expect("a frame");
-            write_again(&frame, &mut self.writer);
+            self.message = write_again(&frame, &mut self.writer);
             Some((frame.tag, frame.first().to_vec()))
         } else {
             let banner = Banner::decode(&mut rest).unwrap().expect("a banner");
@@ -110,7 +113,7 @@ fn next<'a>(reader: &mut FrameReader, input: &mut &'a [u8]) -> Option<Frame<'a>>
         .unwrap()
 }
 
-fn write_again(frame: &Frame<'_>, writer: &mut FrameWriter) {
+fn write_again(frame: &Frame<'_>, writer: &mut FrameWriter) -> Option<Message> {
     match frame.tag {
         Tag::Hello => control::<Hello>(frame, writer),
         Tag::AuthRequest => control::<AuthRequest>(frame, writer),
@@ -136,9 +139,11 @@ fn write_again(frame: &Frame<'_>, writer: &mut FrameWriter) {
             let header = MessageHeader::decode(frame.first()).unwrap();
             let mut message = header.into_message(&mut Spares::default());
             [message.front, message.middle, message.data] = frame.payloads();
-            writer.message(&message.into(), header.seq, header.ack_seq);
+            writer.message(&message.clone().into(), header.seq, header.ack_seq);
+            return Some(*message);
         }
     }
+    None
 }
 
 fn control<C: Control>(frame: &Frame<'_>, writer: &mut FrameWriter) {
@@ -146,10 +151,18 @@ fn control<C: Control>(frame: &Frame<'_>, writer: &mut FrameWriter) {
 }
 
 /// Plays one conversation, both ways.
-fn replay(name: &str, revision: Revision, secret: Option<&Secret>, seen: &mut Seen) {
+///
+/// Unit by unit, the message that it is.
+fn replay(
+    name: &str,
+    revision: Revision,
+    secret: Option<&Secret>,
+    seen: &mut Seen,
+) -> Vec<Option<Message>> {
     let mut dialler = Direction::new(revision);
     let mut acceptor = Direction::new(revision);
     let mut sealed = false;
+    let mut messages = Vec::new();
     for (from_dialler, unit) in conversation(name) {
         let direction = if from_dialler {
             &mut dialler
@@ -157,6 +170,7 @@ fn replay(name: &str, revision: Revision, secret: Option<&Secret>, seen: &mut Se
             &mut acceptor
         };
         let told = direction.replay(&unit);
+        messages.push(direction.message.take());
         seen.records += 1;
         seen.bytes += unit.len();
         seen.sealed += usize::from(sealed);
@@ -172,6 +186,25 @@ fn replay(name: &str, revision: Revision, secret: Option<&Secret>, seen: &mut Se
         }
     }
     assert_eq!(sealed, secret.is_some(), "{name}");
+    messages
+}
+
+/// How a capture's frames are read: nothing of it if it is none of msgr2.
+fn reading(name: &str) -> Option<(Revision, Option<Secret>)> {
+    let header = header(name);
+    let revision = match header["proto"].as_str() {
+        "msgr2.0" => Revision::Rev0,
+        "msgr2.1" => Revision::Rev1,
+        _ => return None,
+    };
+    let secret = header.get("connection_secret");
+    Some((revision, secret.map(|secret| Secret::new(hex(secret)))))
+}
+
+/// The messages of a conversation: one, or none, for each of its units.
+pub fn messages(name: &str) -> Vec<Option<Message>> {
+    let (revision, secret) = reading(name).expect("msgr2");
+    replay(name, revision, secret.as_ref(), &mut Seen::default())
 }
 
 #[test]
@@ -182,14 +215,9 @@ fn every_captured_conversation_is_read_and_written_again_byte_for_byte() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let header = header(name);
-        let revision = match header["proto"].as_str() {
-            "msgr2.0" => Revision::Rev0,
-            "msgr2.1" => Revision::Rev1,
-            _ => continue,
+        let Some((revision, secret)) = reading(name) else {
+            continue;
         };
-        let secret = header.get("connection_secret");
-        let secret = secret.map(|secret| Secret::new(hex(secret)));
         replay(name, revision, secret.as_ref(), &mut seen);
         conversations += 1;
     }
