@@ -13,7 +13,7 @@ struct Section {
 
 /// The header's table of contents. A file that is missing here is found by
 /// `every_file_with_an_exported_function_is_a_section`.
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 14] = [
     Section {
         title: "Version",
         file: "version",
@@ -47,7 +47,17 @@ const SECTIONS: [Section; 11] = [
     Section {
         title: "Authentication by the program",
         file: "auth",
-        extra: AUTH_INIT,
+        extra: AUTH_HANDLER_INIT,
+    },
+    Section {
+        title: "Its answers",
+        file: "auth_reply",
+        extra: AUTH_RESULT_INIT,
+    },
+    Section {
+        title: "Keys and tickets",
+        file: "keys",
+        extra: "",
     },
     Section {
         title: "Dispatcher",
@@ -57,6 +67,11 @@ const SECTIONS: [Section; 11] = [
     Section {
         title: "Connection",
         file: "connection",
+        extra: "",
+    },
+    Section {
+        title: "Who the peer is",
+        file: "identity",
         extra: "",
     },
     Section {
@@ -71,13 +86,19 @@ const SECTIONS: [Section; 11] = [
     },
 ];
 
-const AUTH_INIT: &str = "
+const AUTH_HANDLER_INIT: &str = "
 /**
  * `msgr_auth_handler handler = MSGR_AUTH_HANDLER_INIT;` is a handler that answers no
- * to everything; `msgr_auth_result result = MSGR_AUTH_RESULT_INIT;` says nothing yet.
+ * to everything.
  */
 #define MSGR_AUTH_HANDLER_INIT \\
     { (uint32_t)sizeof(msgr_auth_handler), 0, NULL, NULL, NULL, NULL, NULL, NULL }
+";
+
+const AUTH_RESULT_INIT: &str = "
+/**
+ * `msgr_auth_result result = MSGR_AUTH_RESULT_INIT;` says nothing yet.
+ */
 #define MSGR_AUTH_RESULT_INIT \\
     { (uint32_t)sizeof(msgr_auth_result), 0, 0, NULL, NULL, NULL, 0, NULL, 0, NULL, 0 }
 ";

@@ -613,22 +613,6 @@ int msgr_set_policy_throttlers(msgr_messenger *messenger,
 
 /* Authentication by the program --------------------------------------------------- */
 
-/** Connection mode: frames are readable, and guarded against accidents. */
-#define MSGR_CON_MODE_CRC 1
-/** Connection mode: frames are encrypted. */
-#define MSGR_CON_MODE_SECURE 2
-
-/**
- * For msgr_auth_request: a number, and with cephx the first tickets. Needed on
- * connections of the first protocol; on the others it renews the ticket that the
- * others hang on.
- */
-#define MSGR_AUTH_LOGIN 1
-/** For msgr_auth_request: tickets for all kinds of services. */
-#define MSGR_AUTH_TICKETS 2
-/** For msgr_auth_request, by a daemon: the keys that open its clients' tickets. */
-#define MSGR_AUTH_ROTATING_KEYS 3
-
 /**
  * Where the answer to one question of an authentication goes: to be given by
  * exactly one of the msgr_auth_reply_* functions, at once or later, by any
@@ -715,12 +699,28 @@ typedef struct msgr_auth_handler {
 
 /**
  * `msgr_auth_handler handler = MSGR_AUTH_HANDLER_INIT;` is a handler that answers no
- * to everything; `msgr_auth_result result = MSGR_AUTH_RESULT_INIT;` says nothing yet.
+ * to everything.
  */
 #define MSGR_AUTH_HANDLER_INIT \
     { (uint32_t)sizeof(msgr_auth_handler), 0, NULL, NULL, NULL, NULL, NULL, NULL }
-#define MSGR_AUTH_RESULT_INIT \
-    { (uint32_t)sizeof(msgr_auth_result), 0, 0, NULL, NULL, NULL, 0, NULL, 0, NULL, 0 }
+
+/**
+ * Lets the program authenticate this messenger's connections, in place of the
+ * methods that the library has: both those it dials and those it accepts. The
+ * options auth_*_required mean nothing then; the ms_*_mode still say which
+ * modes are allowed.
+ *
+ * The structure is copied. `user` is passed to every callback and must be good
+ * until `release`. On failure nothing is kept and `release` is not called.
+ *
+ * Returns 0; -EINVAL; -E2BIG; -EBUSY after bind or start; -EALREADY the second
+ * time. Any thread. Ceph: `Messenger::set_auth_client`, `set_auth_server`.
+ */
+int msgr_set_auth_handler(msgr_messenger *messenger,
+                          const struct msgr_auth_handler *handler,
+                          void *user);
+
+/* Its answers --------------------------------------------------------------------- */
 
 /**
  * What an authentication has brought. Begin with `struct_size`; what is zero was
@@ -755,20 +755,10 @@ typedef struct msgr_auth_result {
 } msgr_auth_result;
 
 /**
- * Lets the program authenticate this messenger's connections, in place of the
- * methods that the library has: both those it dials and those it accepts. The
- * options auth_*_required mean nothing then; the ms_*_mode still say which
- * modes are allowed.
- *
- * The structure is copied. `user` is passed to every callback and must be good
- * until `release`. On failure nothing is kept and `release` is not called.
- *
- * Returns 0; -EINVAL; -E2BIG; -EBUSY after bind or start; -EALREADY the second
- * time. Any thread. Ceph: `Messenger::set_auth_client`, `set_auth_server`.
+ * `msgr_auth_result result = MSGR_AUTH_RESULT_INIT;` says nothing yet.
  */
-int msgr_set_auth_handler(msgr_messenger *messenger,
-                          const struct msgr_auth_handler *handler,
-                          void *user);
+#define MSGR_AUTH_RESULT_INIT \
+    { (uint32_t)sizeof(msgr_auth_result), 0, 0, NULL, NULL, NULL, 0, NULL, 0, NULL, 0 }
 
 /**
  * Begins with that method, or tries that one next. `modes` are MSGR_CON_MODE_*,
@@ -777,7 +767,7 @@ int msgr_set_auth_handler(msgr_messenger *messenger,
  * Takes `reply`, whatever it returns: 0, or -EINVAL, and then the answer is no.
  * Any thread.
  */
-int msgr_auth_reply_request(struct msgr_auth_reply *reply,
+int msgr_auth_reply_request(msgr_auth_reply *reply,
                             uint32_t method,
                             const uint32_t *modes,
                             size_t mode_count,
@@ -790,9 +780,7 @@ int msgr_auth_reply_request(struct msgr_auth_reply *reply,
  * Takes `reply`, whatever it returns: 0, or -EINVAL, and then the answer is no.
  * Any thread.
  */
-int msgr_auth_reply_more(struct msgr_auth_reply *reply,
-                         const void *payload,
-                         size_t len);
+int msgr_auth_reply_more(msgr_auth_reply *reply, const void *payload, size_t len);
 
 /**
  * The peer is known, and that is what both ends have agreed on.
@@ -800,15 +788,27 @@ int msgr_auth_reply_more(struct msgr_auth_reply *reply,
  * Takes `reply`, whatever it returns: 0; -EINVAL or -E2BIG, and then the answer
  * is no. Any thread.
  */
-int msgr_auth_reply_done(struct msgr_auth_reply *reply,
-                         const struct msgr_auth_result *result);
+int msgr_auth_reply_done(msgr_auth_reply *reply, const struct msgr_auth_result *result);
 
 /**
  * No, with a negative errno: a dialler gives up, an acceptor declines.
  *
  * Takes `reply`, whatever it returns: 0, or -EINVAL. Any thread.
  */
-int msgr_auth_reply_fail(struct msgr_auth_reply *reply, int error);
+int msgr_auth_reply_fail(msgr_auth_reply *reply, int error);
+
+/* Keys and tickets ---------------------------------------------------------------- */
+
+/**
+ * For msgr_auth_request: a number, and with cephx the first tickets. Needed on
+ * connections of the first protocol; on the others it renews the ticket that the
+ * others hang on.
+ */
+#define MSGR_AUTH_LOGIN 1
+/** For msgr_auth_request: tickets for all kinds of services. */
+#define MSGR_AUTH_TICKETS 2
+/** For msgr_auth_request, by a daemon: the keys that open its clients' tickets. */
+#define MSGR_AUTH_ROTATING_KEYS 3
 
 /**
  * Adds the text of a keyring file to the keys of a messenger, in place of what it
@@ -864,39 +864,6 @@ int msgr_auth_serve(msgr_conn *client, const msgr_msg *request, msgr_msg **reply
  * in callbacks. Ceph: `CephXTicketHandler::need_key`.
  */
 int msgr_auth_ticket_left(msgr_messenger *messenger, int service);
-
-/**
- * Writes whom the peer has proved, or by method none claimed, to be: the name of
- * its key, "client.admin".
- *
- * Returns the text's length without its NUL, 0 for nobody; -ENOTCONN before the
- * connection was open; -ENAMETOOLONG if it does not fit into `len` bytes, and
- * then nothing is written. Any thread, also in callbacks. Ceph:
- * `AuthConnectionMeta`, `Connection::peer_caps_info`.
- */
-int msgr_conn_auth_name(const msgr_conn *conn, char *buf, size_t len);
-
-/**
- * Writes what the peer may do, in the words of its key for this kind of service:
- * "allow *".
- *
- * Returns the text's length without its NUL, 0 for nothing; -ENOTCONN before the
- * connection was open; -ENAMETOOLONG if it does not fit into `len` bytes, and
- * then nothing is written. Any thread, also in callbacks. Ceph: `AuthCapsInfo`.
- */
-int msgr_conn_auth_caps(const msgr_conn *conn, char *buf, size_t len);
-
-/**
- * 1 if the peer has proved its name by a key, 0 if it only claims one (method
- * none), if it is not known yet, and for NULL. Any thread, also in callbacks.
- */
-int msgr_conn_is_authenticated(const msgr_conn *conn);
-
-/**
- * How frames travel: MSGR_CON_MODE_*; 0 before the connection was open and for
- * NULL. Any thread, also in callbacks. Ceph: `Connection::get_con_mode`.
- */
-int msgr_conn_mode(const msgr_conn *conn);
 
 /* Dispatcher ---------------------------------------------------------------------- */
 
@@ -1165,6 +1132,46 @@ void msgr_conn_set_priv(msgr_conn *conn, void *priv, void (*destroy)(void *priv)
  * in callbacks. Ceph: `Connection::get_priv`.
  */
 void *msgr_conn_get_priv(const msgr_conn *conn);
+
+/* Who the peer is ----------------------------------------------------------------- */
+
+/** Connection mode: frames are readable, and guarded against accidents. */
+#define MSGR_CON_MODE_CRC 1
+/** Connection mode: frames are encrypted. */
+#define MSGR_CON_MODE_SECURE 2
+
+/**
+ * Writes whom the peer has proved, or by method none claimed, to be: the name of
+ * its key, "client.admin".
+ *
+ * Returns the text's length without its NUL, 0 for nobody; -ENOTCONN before the
+ * connection was open; -ENAMETOOLONG if it does not fit into `len` bytes, and
+ * then nothing is written. Any thread, also in callbacks. Ceph:
+ * `AuthConnectionMeta`, `Connection::peer_caps_info`.
+ */
+int msgr_conn_auth_name(const msgr_conn *conn, char *buf, size_t len);
+
+/**
+ * Writes what the peer may do, in the words of its key for this kind of service:
+ * "allow *".
+ *
+ * Returns the text's length without its NUL, 0 for nothing; -ENOTCONN before the
+ * connection was open; -ENAMETOOLONG if it does not fit into `len` bytes, and
+ * then nothing is written. Any thread, also in callbacks. Ceph: `AuthCapsInfo`.
+ */
+int msgr_conn_auth_caps(const msgr_conn *conn, char *buf, size_t len);
+
+/**
+ * 1 if the peer has proved its name by a key, 0 if it only claims one (method
+ * none), if it is not known yet, and for NULL. Any thread, also in callbacks.
+ */
+int msgr_conn_is_authenticated(const msgr_conn *conn);
+
+/**
+ * How frames travel: MSGR_CON_MODE_*; 0 before the connection was open and for
+ * NULL. Any thread, also in callbacks. Ceph: `Connection::get_con_mode`.
+ */
+int msgr_conn_mode(const msgr_conn *conn);
 
 /* Message ------------------------------------------------------------------------- */
 

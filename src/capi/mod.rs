@@ -33,6 +33,7 @@
 #![expect(unsafe_code, reason = "this is where C hands over raw pointers")]
 
 pub mod auth;
+pub mod auth_reply;
 pub mod connection;
 pub mod context;
 pub mod dispatcher;
@@ -42,6 +43,8 @@ mod fork;
 pub mod fuzzing;
 mod guard;
 pub mod handle;
+pub mod identity;
+pub mod keys;
 pub mod log;
 pub mod message;
 pub mod messenger;
