@@ -76,6 +76,11 @@ pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
 ///   `ms_mon_cluster_mode`, `ms_mon_service_mode`, `ms_mon_client_mode` ("secure
 ///   crc"), which hold wherever a monitor or manager is one of the ends: whether
 ///   frames are encrypted, the preferred mode first. Encryption takes cephx.
+/// * `cephx_sign_messages` (true), and `cephx_require_signatures`,
+///   `cephx_cluster_require_signatures`, `cephx_service_require_signatures` (false):
+///   whether messages of the first protocol are signed where cephx gives a key for
+///   that, and whether a peer that cannot is turned away. `cephx_require_version` is
+///   always 2.
 /// * `ms_secure_only` (false; not in Ceph): encrypted and proved, or not at all,
 ///   in every role.
 ///

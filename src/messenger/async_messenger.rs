@@ -192,6 +192,7 @@ impl AsyncMessenger {
             modes: options.modes.clone(),
             compression: options.compression.clone(),
             auth: self.auth_config(),
+            signatures: options.signatures,
             global_seq: self.first_global_seq(),
             ..ProtocolConfig::new(self.name.clone(), policies)
         }

@@ -8,6 +8,7 @@ use super::half_open::HalfOpenLimits;
 use crate::event::{LocalSockets, PortSharing, SocketOptions};
 use crate::proto::{
     Algorithm, CompressionSettings, ConMode, ConnectionModes, HandshakeLimits, LinkCompression,
+    Signatures,
 };
 
 /// What a messenger took from its context's configuration.
@@ -25,6 +26,7 @@ pub(crate) struct Options {
     /// Nothing goes out readable, and nobody is taken at his word.
     pub(crate) secure_only: bool,
     pub(crate) auth: AuthMethods,
+    pub(crate) signatures: Signatures,
     pub(crate) compression: CompressionSettings,
     pub(crate) ready_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -87,6 +89,13 @@ impl Options {
                 cluster: conf.methods("auth_cluster_required"),
                 service: conf.methods("auth_service_required"),
                 client: conf.methods("auth_client_required"),
+            },
+            signatures: Signatures {
+                wanted: conf.switch("cephx_sign_messages"),
+                cluster: conf.switch("cephx_require_signatures")
+                    || conf.switch("cephx_cluster_require_signatures"),
+                service: conf.switch("cephx_require_signatures")
+                    || conf.switch("cephx_service_require_signatures"),
             },
             compression: compression(conf)?,
             ready_timeout: conf.seconds("ms_connection_ready_timeout"),

@@ -10,6 +10,7 @@ use super::auth::{AuthConfig, ConMode};
 use super::banner::{COMPRESSION, REVISION_1};
 use super::compression::{Algorithm, CompressionSettings};
 use super::frame::MAX_CONTROL_LEN;
+use super::v1::Signatures;
 
 /// The settings of a messenger's connections. Pure data.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct ProtocolConfig {
     pub compression: CompressionSettings,
     /// Who authenticates how.
     pub auth: AuthConfig,
+    /// Which links of v1 sign their messages.
+    pub signatures: Signatures,
     /// What a peer may send before its session.
     pub handshake: HandshakeLimits,
     /// Largest sum of front, middle and data that is accepted.
@@ -77,6 +80,7 @@ impl ProtocolConfig {
             modes: ConnectionModes::default(),
             compression: CompressionSettings::default(),
             auth: AuthConfig::default(),
+            signatures: Signatures::default(),
             handshake: HandshakeLimits::default(),
             max_message: 1 << 30,
             global_seq: Arc::default(),

@@ -58,3 +58,4 @@ pub use out_queue::Outgoing;
 pub use output::{Admission, Clock, Event, Initiator, Intake, Peer, Spares};
 pub use protocol::Protocol;
 pub use replace::Verdict;
+pub use v1::Signatures;

@@ -93,6 +93,11 @@ pub const KEYRING: &str = "[osd.]\n\tkey = AQBBt2tpAAAAABAAmcBfnfGkLkKWlJzTBqGKC
 
 /// Everything is sealed, by the key of all daemons.
 pub fn seal(config: &mut ProtocolConfig, seed: u64) {
+    prove(config, seed, ConMode::Secure);
+}
+
+/// Everybody proves who he is, by the key of all daemons.
+pub fn prove(config: &mut ProtocolConfig, seed: u64, mode: ConMode) {
     let keyring = Keyring::parse(KEYRING).unwrap();
     let daemons = keyring.get(&AuthName::of_all(EntityType::OSD)).unwrap();
     let key = daemons.key.clone();
@@ -100,7 +105,7 @@ pub fn seal(config: &mut ProtocolConfig, seed: u64) {
         services: BTreeMap::from([((EntityType::OSD, PERMANENT), key)]),
         ..Known::default()
     };
-    authenticate(config, known, entropy(seed), ConMode::Secure);
+    authenticate(config, known, entropy(seed), mode);
 }
 
 /// Bytes that follow from a seed.

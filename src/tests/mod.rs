@@ -27,5 +27,6 @@ mod nonces;
 pub mod pair;
 mod seeds;
 mod sessions;
+mod signatures;
 mod sim;
 mod throttles;

@@ -334,11 +334,9 @@ impl Protocol {
         self.session.connect_seq = u64::from(connect.connect_seq) + 1;
         self.incoming = false;
         self.answer_grant(&asking.request, tells);
-        let key = v1::signing_key(
-            connect.authorizer_protocol,
-            features,
-            &asking.request.agreed,
-        );
+        let (method, agreed) = (connect.authorizer_protocol, &asking.request.agreed);
+        let ends = (self.config.name.kind, connect.host_type);
+        let key = self.config.signatures.key(method, features, ends, agreed);
         let form = LegacyForm::new(v1::own_name(&self.config), features, key);
         if begins {
             let peer_type = connect.host_type;

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 
 use super::records::{Connect, ConnectReply, Expected, Opening, Record, Tag};
 use super::{Step, anonymous, is_allowed, own_address, version_between};
-use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Examination, Verdict, is_login};
+use crate::proto::auth::{
+    Agreed, Answer, AuthFault, ConMode, Examination, METHOD_CEPHX, Verdict, is_login,
+};
 use crate::proto::codec::DecodeError;
 use crate::proto::fault::Fault;
 use crate::proto::frame::LegacyForm;
 use crate::proto::handshake::Context;
 use crate::proto::output::Event;
-use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityType, Policy};
+use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityType, Policy, features};
 
 /// The states of an acceptor.
 pub enum Accepting {
@@ -164,13 +166,20 @@ fn on_connect(
 ) -> Result<Step<Accepting>, Fault> {
     let (local, peer) = (context.config.name.kind, connect.host_type);
     *context.policy = *context.config.policies.get(peer);
+    let protocol = connect.authorizer_protocol;
+    let signatures = context.config.signatures;
+    context.policy.features_required |= signatures.required_features(protocol, local, peer);
+    if protocol == METHOD_CEPHX {
+        // An authorizer that is not challenged could be sent again by anybody.
+        context.policy.features_required |= features::CEPHX_V2;
+    }
     if connect.protocol_version != version_between(local, peer, local) {
         return Ok(decline(Tag::BadProtocolVersion, dialler, &connect, context));
     }
     if context.policy.features_required & !connect.features != 0 {
         return Ok(decline(Tag::Features, dialler, &connect, context));
     }
-    let (protocol, authorizer) = (connect.authorizer_protocol, &connect.authorizer);
+    let authorizer = &connect.authorizer;
     if protocol == 0 && is_login(peer, local) && is_allowed(context.auth(peer)) {
         // It will authenticate by messages, later.
         return ask(dialler, anonymous(), connect);

@@ -4,8 +4,7 @@ use super::records::{
     BANNER, Connect, ConnectReply, Expected, FLAG_LOSSY, Opening, Record, Tag, put_address,
 };
 use super::{
-    MAX_FIRST_SEQ, Step, anonymous, is_allowed, narrow, own_address, own_name, signing_key,
-    version_between,
+    MAX_FIRST_SEQ, Step, anonymous, is_allowed, narrow, own_address, own_name, version_between,
 };
 use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Dialogue, Said, is_login};
 use crate::proto::codec::{DecodeError, Field};
@@ -326,7 +325,10 @@ fn on_grant(
     context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
     let (policy, session) = (&mut *context.policy, &mut *context.session);
-    let lacking = policy.features_required & !reply.features;
+    let (local, peer) = (context.config.name.kind, attempt.dialled.peer_type);
+    let signatures = context.config.signatures;
+    let proven = signatures.required_features(attempt.authorizer.0, local, peer);
+    let lacking = (policy.features_required | proven) & !reply.features;
     if lacking != 0 {
         return Err(Fault::PeerLacksFeatures(lacking));
     }
@@ -356,7 +358,9 @@ fn open(
     context.session.connect_seq = reply.connect_seq.into();
     context.session.peer_global_seq = reply.global_seq.into();
     let features = context.policy.features_supported & reply.features;
-    let key = signing_key(attempt.authorizer.0, features, &agreed);
+    let ends = (context.config.name.kind, *peer_type);
+    let signatures = context.config.signatures;
+    let key = signatures.key(attempt.authorizer.0, features, ends, &agreed);
     let form = LegacyForm::new(own_name(context.config), features, key);
     context.events.push(if attempt.begins {
         let peer = Peer {

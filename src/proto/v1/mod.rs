@@ -19,6 +19,7 @@ mod accept;
 mod connect;
 mod records;
 mod replace;
+mod signatures;
 #[cfg(test)]
 mod vectors;
 
@@ -26,16 +27,16 @@ pub use accept::{Accepting, Request};
 pub use connect::{Connecting, Dialled};
 pub use records::{ConnectReply, Expected, FLAG_LOSSY, Record, Tag};
 pub use replace::{Asked, Existing, decide};
+pub use signatures::Signatures;
 
 use std::net::SocketAddr;
 
-use super::auth::cephx::{CryptoKey, KeyType};
-use super::auth::{Agreed, Answer, AuthContext, ConMode, METHOD_CEPHX, SessionKey};
+use super::auth::{Agreed, Answer, AuthContext, ConMode};
 use super::config::ProtocolConfig;
 use super::fault::Fault;
 use super::frame::LegacyForm;
 use super::handshake::Context;
-use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityName, EntityType, features};
+use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityName, EntityType};
 
 /// A session that begins behind a reset may number its messages from anywhere
 /// below: what was signed with the same key before is not mistaken for its own.
@@ -148,16 +149,6 @@ const fn anonymous() -> Agreed {
 /// Whom our messages are said to come from.
 pub fn own_name(config: &ProtocolConfig) -> EntityName {
     EntityName::new(config.name.kind, config.own_number())
-}
-
-/// What messages are signed with: by cephx alone there is a key that both ends
-/// know to be of use for that.
-pub fn signing_key(method: u32, features: u64, agreed: &Agreed) -> Option<CryptoKey> {
-    let signs = method == METHOD_CEPHX && features & features::MSG_AUTH != 0;
-    match agreed.session_key.as_ref().filter(|_| signs)? {
-        SessionKey::Cephx(key) => Some(key.clone()),
-        SessionKey::Host(secret) => CryptoKey::new(KeyType::Aes, secret.clone()).ok(),
-    }
 }
 
 /// A count as this wire carries it.
