@@ -8,6 +8,7 @@
 //! ```
 
 mod body;
+mod bulk;
 pub mod control;
 mod crc;
 mod entity;
@@ -24,6 +25,7 @@ mod tests;
 mod writer;
 
 pub use body::Frame;
+pub use bulk::Bulk;
 pub use crc::segment_crcs;
 #[cfg(test)]
 pub use crc::update as crc_update;
@@ -35,6 +37,6 @@ pub use nonces::record::{nonces_used, secrets_used, twice_used};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use preamble::Preamble;
 pub use preamble::{MAX_CONTROL_LEN, Revision, Tag};
-pub use reader::{Bulk, FrameReader};
+pub use reader::FrameReader;
 pub use secure::{Side, keys};
 pub use writer::FrameWriter;

@@ -10,20 +10,13 @@ use crate::proto::output::Admission;
 use crate::types::Hold;
 
 use super::body::{Body, Frame, Layout};
+use super::bulk::{Bulk, BulkBuffer};
 use super::header::HEADER_LEN;
 use super::legacy::{self, Head, LegacyForm};
 use super::packed::Packed;
 use super::plain;
 use super::preamble::{MAX_CONTROL_LEN, PREAMBLE_LEN, Preamble, Revision, Tag};
 use super::secure::Opener;
-
-/// An incomplete frame body above this is collected in a buffer of its own. No
-/// control frame is: all that is signed passes through the caller's input.
-const BULK_MIN: usize = (MAX_CONTROL_LEN as usize) + 64;
-/// What such a buffer may hold before the bytes are there.
-const BULK_START: usize = 64 << 10;
-/// As much of the size of earlier frames as is believed of the next.
-const BULK_TRUST: usize = 4 << 20;
 
 /// Cuts one direction of a connection into frames.
 pub struct FrameReader {
@@ -46,20 +39,9 @@ pub struct FrameReader {
     hold: Hold,
     /// Budget that no message has used.
     unused: u64,
-    /// What is there of a large body.
-    bulk: Option<Vec<u8>>,
-    /// Body length of the largest frame so far, at most [`BULK_TRUST`].
-    largest: usize,
+    bulk: BulkBuffer,
     /// The last message's preamble: the next one's is often the same.
     seen: Option<([u8; PREAMBLE_LEN], Preamble)>,
-}
-
-/// Where the next bytes of a large frame belong.
-pub struct Bulk<'a> {
-    /// To be read into behind what it holds; it has spare capacity.
-    pub buffer: &'a mut Vec<u8>,
-    /// Bytes of the frame that are not there yet: more must not be read.
-    pub missing: usize,
 }
 
 /// How frames lie on the wire. A form says what begins a frame, how much follows,
@@ -71,6 +53,17 @@ enum Form {
     Secure(Box<Opener>),
     /// As records of v1.
     Legacy(Box<LegacyForm>),
+}
+
+impl Form {
+    /// What stands before a body that is opened in a buffer of its own.
+    #[inline]
+    fn lead(&self) -> &[u8] {
+        match self {
+            Self::Crc(_) | Self::Legacy(_) => &[],
+            Self::Secure(opener) => opener.lead(),
+        }
+    }
 }
 
 impl FrameReader {
@@ -87,8 +80,7 @@ impl FrameReader {
             admitted: 0,
             hold: Hold::NONE,
             unused: 0,
-            bulk: None,
-            largest: 0,
+            bulk: BulkBuffer::default(),
             seen: None,
         }
     }
@@ -204,7 +196,8 @@ impl FrameReader {
                 }
                 None => {
                     self.pending = Some(preamble);
-                    let Some(body) = self.collect(len, input) else {
+                    let lead = self.form.lead();
+                    let Some(body) = self.bulk.collect(lead, len, input) else {
                         return Ok(None);
                     };
                     self.pending = None;
@@ -221,14 +214,8 @@ impl FrameReader {
 
     /// The buffer of a half-read large frame.
     pub fn bulk(&mut self) -> Option<Bulk<'_>> {
-        let body_len = self.lead().len() + self.body_len(None, &self.pending?).ok()?;
-        let capacity = self.bulk_capacity(body_len);
-        let buffer = self.bulk.as_mut()?;
-        if buffer.len() == buffer.capacity() {
-            buffer.reserve_exact(capacity.saturating_sub(buffer.len()));
-        }
-        let missing = body_len.saturating_sub(buffer.len());
-        Some(Bulk { buffer, missing })
+        let body_len = self.form.lead().len() + self.body_len(None, &self.pending?).ok()?;
+        self.bulk.room(body_len)
     }
 
     /// The payload refused before is admitted now.
@@ -430,63 +417,15 @@ impl FrameReader {
         usize::try_from(len).map_err(|_| Fault::MessageTooLarge(len))
     }
 
-    /// What the bulk buffer begins with, before anything of the body.
-    #[inline]
-    fn lead(&self) -> &[u8] {
-        match &self.form {
-            Form::Crc(_) | Form::Legacy(_) => &[],
-            Form::Secure(opener) => opener.lead(),
-        }
-    }
-
     /// The frame's whole body off the front of `input`.
     #[inline]
     fn take<'a>(&self, len: usize, input: &mut &'a [u8]) -> Option<&'a [u8]> {
-        if self.bulk.is_some() {
+        if self.bulk.is_begun() {
             return None;
         }
         let (body, rest) = input.split_at_checked(len)?;
         *input = rest;
         Some(body)
-    }
-
-    /// Moves `input` to the bulk buffer, as far as it belongs there. That is for
-    /// large bodies alone: of a small one `input` keeps what is there.
-    fn collect(&mut self, len: usize, input: &mut &[u8]) -> Option<Vec<u8>> {
-        if len <= BULK_MIN {
-            return None;
-        }
-        let len = self.lead().len() + len;
-        let (mut buffer, lead) = match self.bulk.take() {
-            Some(buffer) => (buffer, &[][..]),
-            None => (Vec::new(), self.lead()),
-        };
-        let missing = len.saturating_sub(buffer.len() + lead.len());
-        let (ours, rest) = input.split_at(missing.min(input.len()));
-        *input = rest;
-        let received = buffer.len() + lead.len() + ours.len();
-        if buffer.capacity() < received || buffer.capacity() == 0 {
-            let capacity = self.capacity_after(received, len);
-            buffer.reserve_exact(capacity - buffer.len());
-        }
-        buffer.extend_from_slice(lead);
-        buffer.extend_from_slice(ours);
-        if buffer.len() < len {
-            self.bulk = Some(buffer);
-            return None;
-        }
-        Some(buffer)
-    }
-
-    fn bulk_capacity(&self, len: usize) -> usize {
-        let received = self.bulk.as_ref().map_or(0, Vec::len);
-        self.capacity_after(received, len)
-    }
-
-    /// Memory follows the bytes that came, not those that were announced.
-    fn capacity_after(&self, received: usize, len: usize) -> usize {
-        let believed = BULK_START.max(self.largest).max(received.saturating_mul(2));
-        len.min(believed)
     }
 
     /// Checks a body. `None`: its sender gave it up.
@@ -498,10 +437,10 @@ impl FrameReader {
         body: &'a [u8],
     ) -> Result<Option<Frame<'a>>, Fault> {
         let Some(revision) = plain else {
-            let whole = [self.lead(), body].concat();
+            let whole = [self.form.lead(), body].concat();
             return self.open_bulk(preamble, whole);
         };
-        self.believe(body.len());
+        self.bulk.believe(body.len());
         let (second, aborted) = plain::check(revision, self.crcs, preamble, body)?;
         let frame = Frame::new(preamble, Layout::plain(second), Body::Borrowed(body));
         Ok((!aborted).then_some(frame))
@@ -513,7 +452,7 @@ impl FrameReader {
         preamble: &Preamble,
         mut body: Vec<u8>,
     ) -> Result<Option<Frame<'static>>, Fault> {
-        self.believe(body.len());
+        self.bulk.believe(body.len());
         let (layout, aborted) = match &mut self.form {
             Form::Crc(revision) => {
                 let (second, aborted) = plain::check(*revision, self.crcs, preamble, &body)?;
@@ -524,13 +463,5 @@ impl FrameReader {
         };
         let frame = Frame::new(preamble, layout, Body::Owned(body.into()));
         Ok((!aborted).then_some(frame))
-    }
-
-    /// So large a body has come: another may follow.
-    #[inline]
-    fn believe(&mut self, len: usize) {
-        if len > self.largest {
-            self.largest = len.min(BULK_TRUST);
-        }
     }
 }
