@@ -196,17 +196,11 @@ impl Connect {
     }
 
     fn take(input: &mut &[u8]) -> Result<Option<Self>, Fault> {
-        let mut from = Reader::new(input);
-        let Ok(fixed) = from.array::<CONNECT_LEN>() else {
-            return Ok(None);
-        };
-        let (mut connect, len) = Self::decode(fixed).map_err(Fault::V1Record)?;
-        let Some(authorizer) = authorizer(&mut from, len, MAX_AUTHORIZER)? else {
-            return Ok(None);
-        };
-        connect.authorizer = authorizer;
-        *input = from.rest();
-        Ok(Some(connect))
+        let taken = with_authorizer(input, MAX_AUTHORIZER, Self::decode)?;
+        Ok(taken.map(|(connect, authorizer)| Self {
+            authorizer,
+            ..connect
+        }))
     }
 
     /// Without its authorizer, whose length comes with it.
@@ -250,17 +244,11 @@ impl ConnectReply {
     }
 
     fn take(input: &mut &[u8]) -> Result<Option<Self>, Fault> {
-        let mut from = Reader::new(input);
-        let Ok(fixed) = from.array::<REPLY_LEN>() else {
-            return Ok(None);
-        };
-        let (mut reply, len) = Self::decode(fixed).map_err(Fault::V1Record)?;
-        let Some(authorizer) = authorizer(&mut from, len, MAX_AUTHORIZER_REPLY)? else {
-            return Ok(None);
-        };
-        reply.authorizer = authorizer;
-        *input = from.rest();
-        Ok(Some(reply))
+        let taken = with_authorizer(input, MAX_AUTHORIZER_REPLY, Self::decode)?;
+        Ok(taken.map(|(reply, authorizer)| Self {
+            authorizer,
+            ..reply
+        }))
     }
 
     /// Without its authorizer, whose length comes with it.
@@ -349,10 +337,25 @@ fn address(from: &mut Reader<'_>) -> Result<EntityAddr, DecodeError> {
     })
 }
 
-fn authorizer(from: &mut Reader<'_>, len: u32, most: u32) -> Result<Option<Vec<u8>>, Fault> {
+/// A record of fixed length that tells how long the authorizer behind it is, once
+/// both are there.
+fn with_authorizer<T, const LEN: usize>(
+    input: &mut &[u8],
+    most: u32,
+    decode: impl FnOnce(&[u8; LEN]) -> Result<(T, u32), DecodeError>,
+) -> Result<Option<(T, Vec<u8>)>, Fault> {
+    let mut from = Reader::new(input);
+    let Ok(fixed) = from.array::<LEN>() else {
+        return Ok(None);
+    };
+    let (record, len) = decode(fixed).map_err(Fault::V1Record)?;
     if len > most {
         return Err(Fault::AuthorizerTooLarge(len));
     }
-    let bytes = from.take(usize::try_from(len).unwrap_or(usize::MAX));
-    Ok(bytes.ok().map(<[u8]>::to_vec))
+    let Ok(authorizer) = from.take(usize::try_from(len).unwrap_or(usize::MAX)) else {
+        return Ok(None);
+    };
+    let authorizer = authorizer.to_vec();
+    *input = from.rest();
+    Ok(Some((record, authorizer)))
 }
