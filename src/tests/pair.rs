@@ -378,11 +378,26 @@ impl Pair {
 
     /// The same, with a session.
     pub fn lossless(change: impl Fn(&mut ProtocolConfig)) -> Self {
+        Self::lossless_by(Self::new, change)
+    }
+
+    /// Two such pairs, of which the second speaks v1.
+    pub fn lossless_of_both(change: impl Fn(&mut ProtocolConfig)) -> [Self; 2] {
+        [
+            Self::lossless_by(Self::new, &change),
+            Self::lossless_by(Self::legacy, &change),
+        ]
+    }
+
+    fn lossless_by(
+        new: impl Fn(ProtocolConfig, ProtocolConfig) -> Self,
+        change: impl Fn(&mut ProtocolConfig),
+    ) -> Self {
         let mut client = config("client.admin", Policy::lossless_client());
         let mut server = config("osd.3", Policy::stateful_server());
         change(&mut client);
         change(&mut server);
-        let mut pair = Self::new(client, server);
+        let mut pair = new(client, server);
         pair.start();
         pair.drive();
         assert!(pair.dialler.protocol.is_open(), "{}", pair.dialler.story());
