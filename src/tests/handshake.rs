@@ -136,7 +136,7 @@ fn a_failed_attempt_is_followed_by_longer_and_longer_pauses() {
         assert_eq!(end.events.last(), Some(&Event::Dial(server_addr())));
     }
     assert_eq!(end.count(|event| *event == Event::Refused), 9);
-    let first = "dial v2:10.0.0.1:6800/7; Refused; fault: connection refused; CloseSocket; dial";
+    let first = "dial v2:10.0.0.1:6800/7; fault: connection refused; Refused; CloseSocket; dial";
     assert!(end.story().starts_with(first));
 }
 

@@ -132,13 +132,7 @@ impl Protocol {
             | State::Asking(_)
             | State::Legacy(_)
             | State::LegacyAsking(_)
-            | State::Open(_) => {
-                let refused = matches!((&self.state, why), (State::Dialling(_), LinkDown::Refused));
-                if refused && !self.has_other_target() {
-                    events.push(Event::Refused);
-                }
-                self.fault(Fault::Link(why), now, events);
-            }
+            | State::Open(_) => self.fault(Fault::Link(why), now, events),
             State::Idle
             | State::Failing(_)
             | State::Backoff(_)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::proto::fault::Fault;
+use crate::proto::fault::{Fault, LinkDown};
 use crate::proto::output::Event;
 use crate::proto::session::Session;
 use crate::proto::v1;
@@ -46,10 +46,15 @@ impl Protocol {
         let was_begun = self.was_begun();
         let during = self.state_name();
         let tries_other = self.is_nobody_there(fault) && self.has_other_target();
+        let dialled = matches!(self.state, State::Dialling(_));
         self.reader.reset();
         self.writer.clear();
         self.session.requeue();
+        // First: who hears of what follows may ask why.
         events.push(Event::Fault { fault, during });
+        if dialled && fault == Fault::Link(LinkDown::Refused) && !tries_other {
+            events.push(Event::Refused);
+        }
         events.push(Event::CloseSocket);
         if self.incoming {
             self.close();
