@@ -63,7 +63,7 @@ alone='--ignored --nocapture --test-threads=1'
 step 'thrash' $CARGO test -q --locked --test thrash -- $alone
 step 'figures' $CARGO test -q --locked --test figures -- $alone
 step 'elf' sh tests/elf.sh "$LIB" include/msgr.h "$SOVERSION"
-step 'examples' sh tests/examples.sh "$EXAMPLES"
+step 'examples' sh tests/examples.sh "$EXAMPLES" "$LIB"
 needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
 step 'C API' bash capi-tests/run.sh "$LIB" include
 needs 'cmake pkg-config readelf' 'install' sh tests/install/run.sh

@@ -1,7 +1,9 @@
 #!/bin/sh
-# examples.sh BINDIR: runs hello and the benchmark pair with 1, 2 and 8 workers.
+# examples.sh BINDIR LIBDIR: runs hello and the benchmark pair with 1, 2 and 8 workers, and
+# the client in Python.
 set -eu
 bin=$1
+lib=$2
 here=$(cd "$(dirname "$0")" && pwd)
 
 hello() { # hello PROGRAM...
@@ -22,3 +24,35 @@ for workers in 1 2 8; do
     pair 0 4 32 5000 0 4096
     pair 2 2 8 200 20 1048576
 done
+
+if ! command -v python3 >/dev/null; then
+    echo "examples: skipped client.py: there is no python3"
+    exit 0
+fi
+scratch=$(mktemp -d)
+server=
+end() {
+    if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null || true; wait "$server" || true; fi
+    rm -rf "$scratch"
+}
+trap end EXIT
+mkfifo "$scratch/out"
+"$bin/perf_server" 127.0.0.1:0 0 0 >"$scratch/out" &
+server=$!
+exec 3<"$scratch/out"
+read -r line <&3
+addr=${line#listening on }
+export LD_LIBRARY_PATH="$lib"
+said=$(python3 "$here/../examples-c/client.py" "$addr" 500)
+case $said in
+"500 answers"*) echo "examples: client.py: $said" ;;
+*) echo "examples: client.py says '$said'" >&2; exit 1 ;;
+esac
+# Nobody listens at port 1.
+if said=$(python3 "$here/../examples-c/client.py" v2:127.0.0.1:1 1 2>&1); then
+    echo "examples: client.py has reached nobody" >&2; exit 1
+fi
+case $said in
+*"client.py: connection refused"*) ;;
+*) echo "examples: client.py says '$said'" >&2; exit 1 ;;
+esac
