@@ -21,7 +21,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror
 COMPILE  = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude
 LINK     = $(LDFLAGS) -L$(LIB) -Wl,-rpath,'$$ORIGIN/../release' -lmsgr
 
-.PHONY: all help lib examples interop-programs demo check soak bench install uninstall clean
+.PHONY: all help lib examples interop-programs demo check soak bench bench-check install uninstall clean
 
 all: lib
 
@@ -32,6 +32,7 @@ help:
 	@echo 'make check      every test'
 	@echo 'make soak       the random ones among them for long: a hundred thousand simulated clusters first'
 	@echo 'make bench      the comparison benchmark'
+	@echo 'make bench-check  what a message costs, in instructions and system calls, against the baseline'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR) DESTDIR='
 	@echo 'make uninstall  removes what install put there'
 	@echo 'make clean      removes $(TARGET)'
@@ -78,6 +79,9 @@ soak:
 
 bench: lib
 	$(CARGO) bench --locked --bench compare
+
+bench-check: lib
+	@CC='$(CC)' sh benches/cost/check.sh $(LIB) $(TARGET)/cost
 
 # The installed files find each other by relative paths, so a prefix may be moved as a whole.
 PC_DIR    := $(LIBDIR)/pkgconfig

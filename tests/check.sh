@@ -69,6 +69,7 @@ needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
 step 'C API' bash capi-tests/run.sh "$LIB" include
 needs 'cmake pkg-config readelf' 'install' sh tests/install/run.sh
 needs 'ceph-mon ceph monmaptool' 'interop' $CARGO test -q --locked --test interop -- --nocapture --include-ignored
+needs 'valgrind strace' 'costs' $MAKE -s bench-check
 # Last, because it leaves a libmsgr.so without link-time optimisation behind.
 step 'benchmark runs' env MSGR_BENCH_QUICK=1 $CARGO bench -q --locked --bench compare
 

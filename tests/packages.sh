@@ -12,6 +12,7 @@ want nm binutils
 want cmake cmake
 want pkg-config pkg-config
 want valgrind valgrind
+want strace strace
 want ceph-mon ceph-mon
 want ceph-osd ceph-osd
 want ceph ceph-common
