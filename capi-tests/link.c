@@ -142,6 +142,9 @@ static const function functions[] = {
     ADDRESS(msgr_msg_set_version),
     ADDRESS(msgr_msg_seq),
     ADDRESS(msgr_msg_conn),
+    ADDRESS(msgr_msg_set_user),
+    ADDRESS(msgr_msg_user),
+    ADDRESS(msgr_set_decoder),
     ADDRESS(msgr_set_log_callback),
     ADDRESS(msgr_set_log_level),
 };

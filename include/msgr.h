@@ -1318,6 +1318,72 @@ uint64_t msgr_msg_seq(const msgr_msg *msg);
  */
 msgr_conn *msgr_msg_conn(const msgr_msg *msg);
 
+/* The program's object behind a message ------------------------------------------- */
+
+/**
+ * Hangs an object of the program's on a message, in the place of the one before.
+ *
+ * `encode(user, msg, features)` writes the message when it is about to go out, on
+ * a worker, where it must not block. MSGR_FRONT and MSGR_MIDDLE are empty then,
+ * and MSGR_DATA is as it was left; the callee appends to them and may call
+ * msgr_msg_set_version. `features` are those that both ends have. It is called
+ * again if the message goes out once more after a reconnect on which they have
+ * changed. Below 0: the message is dropped, and the log says so; so it is if it
+ * has become too large. The message is lent to it and has no object meanwhile.
+ * NULL: the message goes out with the bytes it has. Messages to the own messenger
+ * are not encoded: whoever gets them asks for the object.
+ *
+ * `destroy(user)`, if not NULL, is called once: when another object takes its
+ * place, or when no copy of the message is left, because it was sent (on a
+ * lossless connection: acknowledged) or dropped. Any thread, and with no lock
+ * held.
+ *
+ * A message that is sent while it has other references shares its object with the
+ * copy that is sent. Copies that are sent on several connections are encoded one
+ * by one, perhaps at the same time.
+ *
+ * With NULL for all three the object goes, and none takes its place. Returns 0 or
+ * -EINVAL, and then `destroy` is not called. Any thread, also in callbacks.
+ * Ceph: what derives from `Message`: `encode_payload`, `set_completion_hook`.
+ */
+int msgr_msg_set_user(msgr_msg *msg,
+                      void *user,
+                      int (*encode)(void *user, msgr_msg *msg, uint64_t features),
+                      void (*destroy)(void *user));
+
+/**
+ * The object that msgr_msg_set_user has hung on the message; NULL if there is
+ * none. It is good as long as a reference to the message is held and no other
+ * object takes its place. Any thread, also in callbacks.
+ */
+void *msgr_msg_user(const msgr_msg *msg);
+
+/* Decoding ------------------------------------------------------------------------ */
+
+/**
+ * Lets the program make objects of its own of the messages that come.
+ *
+ * `decode(user, conn, msg)` is called for every message, on the worker that has
+ * read it, before any dispatcher is asked whether it wants it. It must not block.
+ * It may read the bytes and call msgr_msg_set_user; connection and message are
+ * lent to it, and the message need not have the same pointer later. Below 0: the
+ * message is bad, and the link ends with a fault that names it, as it does with a
+ * broken frame; a lossless connection is dialled again, and the message comes
+ * again. A message that the messenger sent to itself comes here only if it has no
+ * object; if it is bad it is dropped.
+ *
+ * `release(user)`, if not NULL, is called once the messenger and all its
+ * connections are gone, on any thread. On failure nothing is kept and `release` is
+ * not called.
+ *
+ * Returns 0; -EINVAL; -EBUSY after msgr_start; -EALREADY the second time;
+ * -ESHUTDOWN. Any thread. Ceph: `decode_message`.
+ */
+int msgr_set_decoder(msgr_messenger *messenger,
+                     int (*decode)(void *user, msgr_conn *conn, msgr_msg *msg),
+                     void *user,
+                     void (*release)(void *user));
+
 /* Log ----------------------------------------------------------------------------- */
 
 /** Something is broken. */

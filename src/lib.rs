@@ -58,15 +58,15 @@ mod types;
 
 pub use event::Origin;
 pub use messenger::{
-    AuthHandler, AuthReply, ConnectOptions, Connection, ConnectionRef, Context, Dispatcher, Error,
-    Messenger, Result,
+    AuthHandler, AuthReply, ConnectOptions, Connection, ConnectionRef, Context, Decoder,
+    Dispatcher, Error, Messenger, Result,
 };
 pub use proto::{
     Agreed, Answer as AuthAnswer, AuthFault, AuthWant, ConMode, Fault, Identity, LinkDown,
     METHOD_CEPHX, METHOD_NONE, Question as AuthQuestion, SessionKey,
 };
 pub use types::{
-    AddrType, AuthName, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,
+    AddrType, AuthName, Body, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,
     PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW, ParseAddrError, ParseNameError, Payload,
     Policy, Secret, WallTime, features,
 };

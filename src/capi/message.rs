@@ -1,5 +1,6 @@
 //! `msgr_msg`: a message and its bytes.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +36,11 @@ pub(super) struct MessageCell {
     connection: Option<ConnectionRef>,
 }
 
+thread_local! {
+    /// What a worker lends messages in, one after the other.
+    static LENDING: Cell<Option<Arc<MessageCell>>> = const { Cell::new(None) };
+}
+
 impl MessageCell {
     pub(super) fn new(message: Box<Message>, connection: Option<ConnectionRef>) -> Arc<Self> {
         Arc::new(Self {
@@ -56,12 +62,44 @@ impl MessageCell {
         }
     }
 
+    /// Lends a message to a callback, as a handle without a reference for it.
+    pub(super) fn lend<R>(
+        message: &mut Message,
+        connection: Option<&ConnectionRef>,
+        call: impl FnOnce(*mut msgr_msg) -> R,
+    ) -> R {
+        let kept = LENDING.try_with(Cell::take).ok().flatten();
+        let mut cell = kept
+            .filter(|cell| cell.origin.is_here())
+            .unwrap_or_else(|| Self::new(Box::new(Message::new(0)), None));
+        if let Some(own) = Arc::get_mut(&mut cell) {
+            std::mem::swap(&mut **own.get_mut(), message);
+            own.connection = connection.cloned();
+        }
+        let answer = call(handle::lend(&cell));
+        if let Some(own) = Arc::get_mut(&mut cell) {
+            std::mem::swap(&mut **own.get_mut(), message);
+            own.connection = None;
+            let _ = LENDING.try_with(|kept| kept.set(Some(cell)));
+        } else {
+            // The callee has kept it.
+            *message = (**cell.lock()).clone();
+        }
+        answer
+    }
+
+    fn get_mut(&mut self) -> &mut Box<Message> {
+        self.message
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// Frees the bytes and nothing else: the end of a connection, or of what a
-    /// message holds of a throttle, is the parent's business.
+    /// Frees the bytes and nothing else: the end of a connection, of the program's
+    /// object, or of what a message holds of a throttle, is the parent's business.
     pub(super) fn abandon(self) {
         std::mem::forget(self.connection);
         // A thread of the parent was about to change it and never got to the end.
@@ -71,6 +109,7 @@ impl MessageCell {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         std::mem::forget(std::mem::take(&mut message.hold));
+        std::mem::forget(message.body.take());
         if !is_whole {
             std::mem::forget(message);
         }

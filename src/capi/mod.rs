@@ -34,8 +34,10 @@
 
 pub mod auth;
 pub mod auth_reply;
+pub mod body;
 pub mod connection;
 pub mod context;
+pub mod decoder;
 pub mod dispatcher;
 pub mod error;
 mod fork;

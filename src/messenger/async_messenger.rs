@@ -11,6 +11,7 @@ use super::bind;
 use super::connection::{ConnectOptions, Connection, ConnectionRef, Kind};
 use super::context::Context;
 use super::counters::{Counters, Dump};
+use super::decoder::Decoder;
 use super::dispatch_queue::{DispatchQueue, Item};
 use super::dispatcher::{self, Chain, DispatcherChain};
 use super::error::{Error, Result};
@@ -55,6 +56,8 @@ pub(crate) struct AsyncMessenger {
     config: OnceLock<Arc<ProtocolConfig>>,
     /// The host's own authentication, if it brings one.
     auth_handler: OnceLock<Arc<dyn AuthHandler>>,
+    /// What the program makes of messages, if it wants to.
+    decoder: OnceLock<Arc<dyn Decoder>>,
     myaddrs: RwLock<EntityAddrVec>,
     dispatchers: DispatcherChain,
     dispatch_queue: DispatchQueue,
@@ -104,6 +107,7 @@ impl AsyncMessenger {
             entropy: context.entropy().clone(),
             config: OnceLock::new(),
             auth_handler: OnceLock::new(),
+            decoder: OnceLock::new(),
             myaddrs: RwLock::new(blank.into()),
             dispatchers: DispatcherChain::new(),
             registry: Registry::default(),
@@ -140,6 +144,19 @@ impl AsyncMessenger {
         }
         let set = self.auth_handler.set(handler);
         set.map_err(|_| Error::new(libc::EALREADY, "there is an authentication already"))
+    }
+
+    /// Lets the program decode messages, as long as none can have come by a
+    /// connection of its own.
+    pub(crate) fn set_decoder(&self, decoder: Arc<dyn Decoder>) -> Result<()> {
+        self.lifecycle.check_not_started("a decoder is")?;
+        let set = self.decoder.set(decoder);
+        set.map_err(|_| Error::new(libc::EALREADY, "there is a decoder already"))
+    }
+
+    #[inline]
+    pub(crate) fn decoder(&self) -> Option<&Arc<dyn Decoder>> {
+        self.decoder.get()
     }
 
     /// Adds keys, as long as methods have not been chosen by what keys there are.

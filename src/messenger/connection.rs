@@ -156,7 +156,9 @@ impl Connection {
             // Checksums need nothing of the session: done here, they cost the
             // caller's time and not that of everybody on the worker, who makes up
             // for what is needed and not there.
-            let crcs = self.messenger.crc_data() && !self.sealed.load(Ordering::Relaxed);
+            let crcs = self.messenger.crc_data()
+                && !self.sealed.load(Ordering::Relaxed)
+                && !message.is_encoded_late();
             let outgoing = match crcs {
                 true => Outgoing::with_crcs(message),
                 false => message.into(),
@@ -219,9 +221,8 @@ impl Connection {
         // Released first: what comes between makes the answer too large, never
         // negative.
         let released = self.released.load(Ordering::Acquire);
-        self.accepted
-            .load(Ordering::Relaxed)
-            .saturating_sub(released)
+        let kept = self.accepted.load(Ordering::Relaxed).wrapping_sub(released);
+        i64::try_from(kept).map_or(0, |_| kept)
     }
 
     /// True while a link is up: from the end of a handshake to the loss of the
@@ -379,12 +380,14 @@ impl Connection {
         self.id
     }
 
-    /// Counts payload bytes that are no longer kept. For its worker only, so
-    /// that no other thread writes the number.
-    pub(crate) fn note_released(&self, bytes: u64) {
-        if bytes > 0 {
+    /// Counts payload bytes that are no longer kept; fewer than none, if what is
+    /// kept has grown. For its worker only, so that no other thread writes the
+    /// number.
+    pub(crate) fn note_released(&self, bytes: i64) {
+        if bytes != 0 {
             let before = self.released.load(Ordering::Relaxed);
-            self.released.store(before + bytes, Ordering::Release);
+            let after = before.wrapping_add_signed(bytes);
+            self.released.store(after, Ordering::Release);
         }
     }
 

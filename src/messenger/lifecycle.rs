@@ -83,10 +83,14 @@ impl Lifecycle {
         }
     }
 
-    pub(crate) fn check_not_started(&self) -> Result<()> {
+    /// `what` is to be set.
+    pub(crate) fn check_not_started(&self, what: &str) -> Result<()> {
         match self.lock().phase {
             Phase::Created => Ok(()),
-            Phase::Started => Err(Error::new(libc::EBUSY, "addresses are set before start")),
+            Phase::Started => {
+                let why = format!("{what} set before start");
+                Err(Error::new(libc::EBUSY, why))
+            }
             _ => Err(Error::shut_down()),
         }
     }

@@ -8,6 +8,7 @@ use super::auth::AuthHandler;
 use super::bind::bind;
 use super::connection::{ConnectOptions, ConnectionRef};
 use super::context::Context;
+use super::decoder::Decoder;
 use super::dispatch_queue::DispatchQueue;
 use super::dispatcher::Dispatcher;
 use super::error::{Error, Result};
@@ -107,6 +108,15 @@ impl Messenger {
         self.inner.set_auth_handler(handler)
     }
 
+    /// Lets the program make objects of its own of the messages that come (Ceph's
+    /// `decode_message`).
+    ///
+    /// # Errors
+    /// `EBUSY` after start, `EALREADY` the second time, `ESHUTDOWN`.
+    pub fn set_decoder(&self, decoder: Arc<dyn Decoder>) -> Result<()> {
+        self.inner.set_decoder(decoder)
+    }
+
     /// Adds what a keyring file says, in place of what is known of the same
     /// entities: keys, and, for a monitor's clients, what they may do. `osd.` is
     /// all OSDs together: who has that key makes tickets for them himself.
@@ -167,7 +177,7 @@ impl Messenger {
     /// `EBUSY` after start, `ESHUTDOWN`, `EINVAL` for addresses that nobody
     /// could dial, `EOPNOTSUPP` for a protocol that is not listened for.
     pub fn set_addrs(&self, addrs: &EntityAddrVec) -> Result<()> {
-        self.inner.lifecycle().check_not_started()?;
+        self.inner.lifecycle().check_not_started("addresses are")?;
         self.inner.set_addrs(addrs)
     }
 

@@ -123,8 +123,14 @@ impl Shard {
         }
     }
 
-    fn deliver_local(con: &ConnectionRef, message: Box<Message>) {
+    fn deliver_local(con: &ConnectionRef, mut message: Box<Message>) {
         let messenger = con.messenger();
+        if message.body.is_none() {
+            if let Err(errno) = messenger.decode(con, &mut message) {
+                let kind = message.kind;
+                return log::warn!("{con}: message of type {kind} does not decode (error {errno})");
+            }
+        }
         let bytes = message.payload_len() as u64;
         // Not admitted but merely counted: the bytes exist already, and holding
         // the message back would save nothing.

@@ -111,6 +111,7 @@ impl Exchange {
         session: &mut Session,
         keepalive: &mut bool,
         now: Clock,
+        max_message: u64,
         spares: &mut Spares,
     ) {
         if writer.is_empty() && !session.awaits_ack() {
@@ -126,7 +127,7 @@ impl Exchange {
             writer.control(&Keepalive2Ack { stamp });
         }
         while writer.unsent() < STAGE_MAX && !writer.is_worn() {
-            let Some(outgoing) = session.next() else {
+            let Some(outgoing) = session.next(max_message) else {
                 self.acknowledge(writer, session);
                 break;
             };
@@ -278,12 +279,18 @@ impl Exchange {
                 self.on_ack(header.ack_seq, session, now, intake.spares)?;
             }
         }
-        if !session.receive(header.seq) {
+        let seq = header.seq;
+        if !session.is_new(seq) {
             reader.refund();
             return Ok(());
         }
         let mut message = header.into_message(intake.spares);
         [message.front, message.middle, message.data] = frame.payloads();
+        if let Some(decode) = &mut intake.decode {
+            let kind = message.kind;
+            decode(&mut message).map_err(|errno| Fault::Undecodable(kind, errno))?;
+        }
+        session.receive(seq);
         message.hold = reader.spend();
         intake.events.push(Event::Message(message));
         Ok(())
@@ -330,7 +337,8 @@ mod tests {
         let now = Clock::default();
         let mut exchange = Exchange::new(false, Wire::Frames, now.now);
         let mut spares = Spares::default();
-        exchange.stage(&mut writer, &mut session, &mut true, now, &mut spares);
+        let max = config.max_message;
+        exchange.stage(&mut writer, &mut session, &mut true, now, max, &mut spares);
         // A keepalive, of one record, and one message; the others wait.
         let staged = writer.unsent();
         assert_eq!(staged, 96 + 96 + 48);

@@ -77,6 +77,8 @@ pub enum Fault {
     Frame(DecodeError),
     /// A payload does not decode.
     Payload(Tag, DecodeError),
+    /// A message of that type that the program does not decode, by that errno.
+    Undecodable(u16, i32),
     /// A frame that is not allowed now.
     Unexpected(Tag),
     /// A handshake of more frames or bytes than any needs.
@@ -200,6 +202,9 @@ impl fmt::Display for Fault {
             Self::MessageTooLarge(len) => write!(f, "message with a payload of {len} bytes"),
             Self::Frame(why) => write!(f, "malformed frame: {why}"),
             Self::Payload(tag, why) => write!(f, "malformed {tag:?} frame: {why}"),
+            Self::Undecodable(kind, errno) => {
+                write!(f, "message of type {kind} does not decode (error {errno})")
+            }
             Self::Unexpected(tag) => write!(f, "{tag:?} frame out of turn"),
             Self::HandshakeTooLong => f.write_str("handshake without an end"),
             Self::WrongPeerType(want, got) => write!(f, "dialled a {want}, but a {got} answered"),

@@ -21,11 +21,16 @@ pub struct Intake<'a> {
     /// Asked once per message, before its payload is read: is there room for
     /// that many bytes?
     pub admit: &'a mut dyn FnMut(u64) -> Admission,
+    /// Sees each message before it counts as received; an errno says that it is bad.
+    pub decode: Option<Decode<'a>>,
     /// Where messages are made of.
     pub spares: &'a mut Spares,
     /// Parsing pauses at so many events; the rest of the input stays unused.
     pub max_events: usize,
 }
+
+/// Looks into a message, and may change it.
+pub type Decode<'a> = &'a mut dyn FnMut(&mut Message) -> Result<(), i32>;
 
 /// Whether a message may be read.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::encoding::{Unencoded, encode};
 use super::fault::Fault;
 use super::mutation::{self, Mutation};
 use super::out_queue::{OutQueue, Outgoing};
@@ -38,8 +39,16 @@ pub struct Session {
     replay: VecDeque<Outgoing>,
     /// Written on this link and not acknowledged, oldest first.
     sent: VecDeque<Outgoing>,
-    /// Payload bytes that are no longer kept.
-    released: u64,
+    /// Payload bytes that are no longer kept, less those that encoding has added.
+    released: i64,
+    /// What both ends can do, as the last handshake said that told of it.
+    pub features: u64,
+    /// For which features what is in `sent` is encoded, if any of it had to be.
+    sent_for: u64,
+    /// The same of `replay`; none if they are several.
+    replay_for: Option<u64>,
+    /// What was dropped since it did not encode.
+    unencoded: Vec<Unencoded>,
 }
 
 /// Places that an empty list of sent messages keeps.
@@ -64,16 +73,49 @@ impl Session {
         !self.sent.is_empty()
     }
 
-    /// The next message to write, with its number: what is replayed first.
+    /// The next message to write, with its number: what is replayed first. What
+    /// would carry more than `max` bytes once it is encoded is dropped.
     #[inline]
-    pub fn next(&mut self) -> Option<Outgoing> {
-        if let Some(again) = self.replay.pop_front() {
-            return Some(again);
+    pub fn next(&mut self, max: u64) -> Option<Outgoing> {
+        loop {
+            let again = self.replay.pop_front();
+            let is_fresh = again.is_none();
+            let mut next = match again {
+                Some(again) => again,
+                None => self.queue.pop()?,
+            };
+            if next.message.is_encoded_late() && !self.encode(&mut next, is_fresh, max) {
+                continue;
+            }
+            if is_fresh {
+                self.out_seq += 1;
+                next.message.seq = self.out_seq;
+            }
+            return Some(next);
         }
-        let mut fresh = self.queue.pop()?;
-        self.out_seq += 1;
-        fresh.message.seq = self.out_seq;
-        Some(fresh)
+    }
+
+    /// Lets the message's body write it, unless it has done that for these features;
+    /// false if it cannot.
+    fn encode(&mut self, next: &mut Outgoing, is_fresh: bool, max: u64) -> bool {
+        self.sent_for = self.features;
+        if !is_fresh && self.replay_for == Some(self.features) {
+            return true;
+        }
+        let before = bytes(next);
+        next.crcs = None;
+        let encoded = encode(&mut next.message, self.features, max);
+        self.released += before - bytes(next);
+        if let Err(unencoded) = encoded {
+            self.released += bytes(next);
+            self.unencoded.push(unencoded);
+        }
+        encoded.is_ok()
+    }
+
+    /// What was dropped since the last call since it did not encode.
+    pub fn take_unencoded(&mut self) -> Vec<Unencoded> {
+        std::mem::take(&mut self.unencoded)
     }
 
     /// That message was written: it is kept until the peer has it.
@@ -85,7 +127,7 @@ impl Session {
     /// That message was written, and nobody will ask for it again.
     #[inline]
     pub fn let_go(&mut self, message: Outgoing, spares: &mut Spares) {
-        self.released += message.message.payload_len() as u64;
+        self.released += bytes(&message);
         spares.put(message.message);
     }
 
@@ -114,8 +156,9 @@ impl Session {
         Ok(is_news)
     }
 
-    /// Payload bytes that were let go of since the last call.
-    pub fn take_released(&mut self) -> u64 {
+    /// Payload bytes that were let go of since the last call, less those by which
+    /// messages have grown.
+    pub fn take_released(&mut self) -> i64 {
         std::mem::take(&mut self.released)
     }
 }
@@ -128,16 +171,17 @@ impl Session {
         self.in_seq
     }
 
-    /// Notes that message `seq` has come; false if it had come before. Gaps are
-    /// accepted, as Ceph accepts them: a peer may have lost messages with an
-    /// earlier session.
+    /// False if message `seq` has come before. Gaps are accepted, as Ceph accepts
+    /// them: a peer may have lost messages with an earlier session.
     #[inline]
-    pub fn receive(&mut self, seq: u64) -> bool {
-        let is_new = seq > self.in_seq;
-        if is_new {
-            self.in_seq = seq;
-        }
-        is_new || mutation::is(Mutation::SkipDedupe)
+    pub fn is_new(&self, seq: u64) -> bool {
+        seq > self.in_seq || mutation::is(Mutation::SkipDedupe)
+    }
+
+    /// Notes that message `seq` has come.
+    #[inline]
+    pub fn receive(&mut self, seq: u64) {
+        self.in_seq = self.in_seq.max(seq);
     }
 }
 
@@ -148,6 +192,11 @@ impl Session {
     pub fn requeue(&mut self) {
         if self.sent.is_empty() {
             return;
+        }
+        if self.replay.is_empty() || self.replay_for == Some(self.sent_for) {
+            self.replay_for = Some(self.sent_for);
+        } else {
+            self.replay_for = None;
         }
         let mut replay = std::mem::take(&mut self.sent);
         if mutation::is(Mutation::DropReplay) {
@@ -175,7 +224,7 @@ impl Session {
             .is_some_and(|next| next.message.seq <= seq)
         {
             if let Some(known) = self.replay.pop_front() {
-                self.released += known.message.payload_len() as u64;
+                self.released += bytes(&known);
             }
         }
     }
@@ -237,27 +286,32 @@ impl Session {
         let released = self.released + self.unreleased();
         *self = Self {
             released,
+            unencoded: self.take_unencoded(),
             ..Self::default()
         };
     }
 
     /// Payload bytes in all three places.
-    fn unreleased(&mut self) -> u64 {
-        let listed: u64 = (self.replay.iter().chain(&self.sent))
-            .map(|kept| kept.message.payload_len() as u64)
-            .sum();
+    fn unreleased(&mut self) -> i64 {
+        let listed: i64 = self.replay.iter().chain(&self.sent).map(bytes).sum();
         let queued = std::iter::from_fn(|| self.queue.pop());
-        listed
-            + queued
-                .map(|kept| kept.message.payload_len() as u64)
-                .sum::<u64>()
+        listed + queued.map(|kept| bytes(&kept)).sum::<i64>()
     }
+}
+
+/// Payload bytes of a message. No memory has more than such a number.
+fn bytes(kept: &Outgoing) -> i64 {
+    i64::try_from(kept.message.payload_len()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::any::Any;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
-    use crate::types::Message;
+    use crate::types::{Body, Message};
 
     fn message(tid: u64) -> Outgoing {
         let mut message = Message::new(1);
@@ -276,11 +330,103 @@ mod tests {
     fn write(session: &mut Session, count: usize) -> Vec<(u64, u64)> {
         let mut written = Vec::new();
         while written.len() < count {
-            let Some(next) = session.next() else { break };
+            let Some(next) = session.next(u64::MAX) else {
+                break;
+            };
             written.push((next.message.seq, next.message.tid));
             session.keep(next);
         }
         written
+    }
+
+    /// Writes the features it is encoded for, and counts how often.
+    #[derive(Default)]
+    struct Late(AtomicU32);
+
+    impl Body for Late {
+        fn encode(&self, message: &mut Message, features: u64) -> Result<(), i32> {
+            assert!(message.front.is_empty() && message.middle.is_empty());
+            self.0.fetch_add(1, Ordering::Relaxed);
+            match message.tid {
+                13 => return Err(22),
+                17 => panic!("on purpose"),
+                _ => message.front.append_copy(&vec![7; features as usize]),
+            }
+            Ok(())
+        }
+
+        fn as_any(&self) -> &dyn Any {
+            self
+        }
+    }
+
+    fn late(tid: u64, late: &Arc<Late>) -> Outgoing {
+        let mut late_one = message(tid);
+        late_one.message.front.append_copy(b"of an earlier life");
+        late_one.message.body = Some(Arc::clone(late) as Arc<dyn Body>);
+        late_one
+    }
+
+    /// The lengths of the fronts of what is written.
+    fn fronts(session: &mut Session, count: usize) -> Vec<usize> {
+        let mut written = Vec::new();
+        while written.len() < count {
+            let Some(next) = session.next(1000) else {
+                break;
+            };
+            written.push(next.message.front.len());
+            session.keep(next);
+        }
+        written
+    }
+
+    #[test]
+    fn a_body_is_encoded_when_its_message_goes_out_and_again_for_other_features() {
+        let body = Arc::new(Late::default());
+        let mut session = session(1);
+        (2..=4).for_each(|tid| session.push(late(tid, &body)));
+        session.features = 5;
+        assert_eq!(fronts(&mut session, 3), [0, 5, 5]);
+        session.requeue();
+        assert_eq!(fronts(&mut session, 2), [0, 5]);
+        assert_eq!(body.0.load(Ordering::Relaxed), 2, "once each");
+        // Of three links the last has other features; what is left over was
+        // encoded for the first.
+        session.requeue();
+        session.features = 6;
+        assert_eq!(fronts(&mut session, 2), [0, 6]);
+        session.requeue();
+        session.features = 5;
+        assert_eq!(fronts(&mut session, 9), [0, 5, 5, 5]);
+        assert_eq!(session.acknowledge(4, &mut Spares::default()), Ok(true));
+        let sent = 4 * 10 + 3 * b"of an earlier life".len() as i64;
+        assert_eq!(session.take_released(), sent, "as much as was accepted");
+        assert_eq!(Arc::strong_count(&body), 1);
+    }
+
+    #[test]
+    fn a_message_that_does_not_encode_is_dropped_and_takes_no_number() {
+        let body = Arc::new(Late::default());
+        let mut session = session(1);
+        [13, 2, 17].map(|tid| session.push(late(tid, &body)));
+        session.features = 2000;
+        session.push(message(3));
+        assert_eq!(write(&mut session, 1), [(1, 1)]);
+        let next = session.next(1000).unwrap();
+        assert_eq!((next.message.seq, next.message.tid), (2, 3));
+        let told = session.take_unencoded();
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "message of type 1 with tid 13 is dropped: it does not encode (error 22)",
+                "message of type 1 with tid 2 is dropped: it is encoded in 2010 bytes, too many",
+                "message of type 1 with tid 17 is dropped: the program panicked in encode",
+            ]
+        );
+        assert!(session.take_unencoded().is_empty());
+        assert_eq!(session.take_released(), 3 * (10 + 18));
+        assert_eq!(Arc::strong_count(&body), 1);
     }
 
     #[test]
@@ -346,11 +492,11 @@ mod tests {
     #[test]
     fn a_new_session_keeps_the_messages_of_an_interrupted_one() {
         let mut session = session(2);
-        assert!(session.receive(9));
+        session.receive(9);
         write(&mut session, 1);
         session.requeue();
         session.begin();
-        assert!(session.receive(1), "the peer counts from 1 again");
+        assert!(session.is_new(1), "the peer counts from 1 again");
         assert_eq!(write(&mut session, 9), [(1, 1), (2, 2)]);
         session.acknowledge(2, &mut Spares::default()).unwrap();
         session.begin();
@@ -385,10 +531,12 @@ mod tests {
     #[test]
     fn a_message_that_came_before_is_known() {
         let mut session = Session::default();
-        assert_eq!(
-            [1, 1, 3, 2, 4].map(|seq| session.receive(seq)),
-            [true, false, true, false, true]
-        );
+        let came = [1, 1, 3, 2, 4].map(|seq| {
+            let is_new = session.is_new(seq);
+            session.receive(seq);
+            is_new
+        });
+        assert_eq!(came, [true, false, true, false, true]);
         assert_eq!(session.in_seq(), 4);
     }
 }

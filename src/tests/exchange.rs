@@ -407,6 +407,7 @@ fn parsing_pauses_at_the_intake_s_limit_and_goes_on_where_it_stopped() {
         let mut intake = Intake {
             events: &mut events,
             admit: &mut |_| Admission::Granted(Hold::NONE),
+            decode: None,
             spares: &mut Spares::default(),
             max_events: 2,
         };

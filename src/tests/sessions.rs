@@ -305,7 +305,7 @@ impl Conversation {
             }
             let bytes: usize = lines().iter().map(Message::payload_len).sum();
             let released = end.protocol.take_released();
-            if released != bytes as u64 {
+            if released != bytes as i64 {
                 return Some(format!("the {name} let go of {released} of {bytes} bytes"));
             }
         }

@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
+use super::body::Body;
 use super::payload::Payload;
 
 /// Below this priority a dispatch queue weighs messages by cost; from it on
@@ -42,6 +44,8 @@ pub struct Message {
     pub data: Payload,
     /// What a received one takes of its messenger's throttles.
     pub hold: Hold,
+    /// The program's object behind it, if it has one.
+    pub body: Option<Arc<dyn Body>>,
 }
 
 /// Something that goes when the message it hangs on is dropped or sent on: a
@@ -106,6 +110,7 @@ impl Message {
             middle: Payload::new(),
             data: Payload::new(),
             hold: Hold::NONE,
+            body: None,
         }
     }
 
@@ -113,12 +118,15 @@ impl Message {
     pub fn payload_len(&self) -> usize {
         self.front.len() + self.middle.len() + self.data.len()
     }
+
+    /// True if front and middle are yet to be written, by its body.
+    pub fn is_encoded_late(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.encodes())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]

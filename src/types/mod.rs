@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or knows a wire format.
 
 mod addr;
+mod body;
 pub mod features;
 mod message;
 mod name;
@@ -13,6 +14,7 @@ mod secret;
 mod time;
 
 pub use addr::{AddrType, EntityAddr, EntityAddrVec, ParseAddrError};
+pub use body::Body;
 pub use message::{Hold, Message, PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW};
 pub use name::{AuthName, EntityName, EntityType, ParseNameError};
 pub use payload::Payload;

@@ -5,7 +5,9 @@ use std::io::{self, IoSlice};
 use super::harm::breaks_socket;
 use super::{Flushed, Link, STAGING_LEN, Scratch, clock, down};
 use crate::event::{EventCenter, Interest};
-use crate::proto::{Admission, Event, Intake, LinkDown, Protocol, Spares};
+use crate::messenger::decoder::decode;
+use crate::proto::{Admission, Decode, Event, Intake, LinkDown, Protocol, Spares};
+use crate::types::Message;
 
 /// Bytes a link may read, and write, in one turn before the others have theirs.
 const TURN_BYTES: usize = 2 << 20;
@@ -72,6 +74,9 @@ impl Link {
             traffic.sent_bytes.add_alone(written as u64);
         }
         self.con.note_released(self.protocol.take_released());
+        for unencoded in self.protocol.take_unencoded() {
+            log::warn!("{}: {unencoded}", self.con);
+        }
         match result {
             Ok(flushed) => {
                 self.update_interest(scratch, center);
@@ -220,6 +225,9 @@ impl Link {
     ) -> R {
         let max_events = self.max_events();
         let (con, wait, entry) = (&self.con, &mut self.wait, &mut self.entry);
+        let decoder = con.messenger().decoder();
+        let mut decode =
+            decoder.map(|decoder| |message: &mut Message| decode(decoder, con, message));
         let mut intake = Intake {
             events,
             spares,
@@ -233,6 +241,7 @@ impl Link {
                     }
                 }
             },
+            decode: decode.as_mut().map(|decode| decode as Decode<'_>),
             max_events,
         };
         look(&mut self.protocol, &mut intake)

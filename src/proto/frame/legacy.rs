@@ -85,6 +85,11 @@ impl LegacyForm {
         }
     }
 
+    /// What both ends can do.
+    pub const fn features(&self) -> u64 {
+        self.features
+    }
+
     /// Does the peer answer keepalives?
     pub const fn has_keepalive2(&self) -> bool {
         self.features & features::MSGR_KEEPALIVE2 != 0

@@ -76,6 +76,7 @@ impl End {
             let intake = &mut Intake {
                 events: &mut self.events,
                 admit: &mut admit,
+                decode: None,
                 spares: &mut self.spares,
                 max_events: 64,
             };

@@ -256,6 +256,7 @@ impl Protocol {
         let now = now.now;
         match done {
             Done::Open(peer) => {
+                self.session.features = peer.features;
                 self.open(Wire::Frames, now);
                 events.push(Event::Open(peer, Initiator::Us));
             }

@@ -389,6 +389,7 @@ impl Protocol {
     /// The handshake is done.
     fn open_legacy(&mut self, form: LegacyForm, now: Time) {
         let keepalive2 = form.has_keepalive2();
+        self.session.features = form.features();
         self.reader.set_legacy(form.clone());
         self.writer.set_legacy(form);
         self.session.shared = true;

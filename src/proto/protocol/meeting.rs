@@ -201,11 +201,13 @@ impl Protocol {
             flags: if lossy { FLAG_LOSSY } else { 0 },
             cookie: self.session.server_cookie,
         });
+        let features = self.policy.features_supported & ident.supported_features;
+        self.session.features = features;
         self.open(Wire::Frames, now);
         let peer = Peer {
             name: EntityName::new(peer.peer_type, ident.gid),
             addrs: ident.addrs,
-            features: self.policy.features_supported & ident.supported_features,
+            features,
             identity: peer.identity,
             lossy,
         };

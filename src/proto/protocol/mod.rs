@@ -32,6 +32,7 @@ use std::time::Duration;
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityType, Policy, Random, Time};
 
 use super::config::ProtocolConfig;
+use super::encoding::Unencoded;
 use super::exchange::{Exchange, Wire};
 use super::frame::{FrameReader, FrameWriter};
 use super::handshake::{self, Accepting, Authenticated, Budget, Handshake, Request};
@@ -217,6 +218,7 @@ impl Protocol {
                 &mut self.session,
                 &mut self.keepalive,
                 now,
+                self.config.max_message,
                 spares,
             );
         }
@@ -247,9 +249,15 @@ impl Protocol {
     }
 
     /// Payload bytes of sent messages that were let go of since the last call:
-    /// acknowledged, or written where nobody acknowledges.
-    pub fn take_released(&mut self) -> u64 {
+    /// acknowledged, or written where nobody acknowledges. Those by which messages
+    /// have grown, being encoded, are taken off.
+    pub fn take_released(&mut self) -> i64 {
         self.session.take_released()
+    }
+
+    /// Messages that were dropped in [`Self::poll_transmit`] since the last call.
+    pub fn take_unencoded(&mut self) -> Vec<Unencoded> {
+        self.session.take_unencoded()
     }
 
     /// True while staged bytes or, once open, anything queued remains.
