@@ -30,6 +30,16 @@ const SECTIONS: [Section; 16] = [
         extra: "",
     },
     Section {
+        title: "Addresses",
+        file: "addr",
+        extra: "",
+    },
+    Section {
+        title: "Names",
+        file: "name",
+        extra: "",
+    },
+    Section {
         title: "Context: options and worker threads",
         file: "context",
         extra: "",

@@ -48,6 +48,15 @@ static_assert(offsetof(msgr_auth_result, session_key) == FIELD(2), "session_key"
 static_assert(offsetof(msgr_auth_result, connection_secret) == FIELD(4), "connection_secret");
 static_assert(offsetof(msgr_auth_result, payload) == FIELD(6), "payload");
 
+static_assert(sizeof(msgr_addr) == 40, "size of msgr_addr");
+static_assert(offsetof(msgr_addr, type) == 0, "type");
+static_assert(offsetof(msgr_addr, nonce) == 4, "nonce");
+static_assert(offsetof(msgr_addr, sa) == 8, "sa");
+static_assert(offsetof(msgr_addr, reserved) == 36, "reserved");
+static_assert(MSGR_ADDR_NONE == 0 && MSGR_ADDR_LEGACY == 1 && MSGR_ADDR_MSGR2 == 2 &&
+                  MSGR_ADDR_ANY == 3,
+              "address types are what the wire has");
+
 static_assert(MSGR_FRONT == 0 && MSGR_MIDDLE == 1 && MSGR_DATA == 2, "segments");
 static_assert(MSGR_ENTITY_MON == 1 && MSGR_ENTITY_MDS == 2 && MSGR_ENTITY_OSD == 4 &&
                   MSGR_ENTITY_CLIENT == 8 && MSGR_ENTITY_MGR == 16,
@@ -62,6 +71,18 @@ static const function functions[] = {
     ADDRESS(msgr_version_string),
     ADDRESS(msgr_strerror),
     ADDRESS(msgr_last_error),
+    ADDRESS(msgr_addr_parse),
+    ADDRESS(msgr_addr_format),
+    ADDRESS(msgr_addrvec_parse),
+    ADDRESS(msgr_addrvec_format),
+    ADDRESS(msgr_addr_port),
+    ADDRESS(msgr_addr_set_port),
+    ADDRESS(msgr_addr_set_sockaddr),
+    ADDRESS(msgr_addr_sockaddr),
+    ADDRESS(msgr_addr_same_host),
+    ADDRESS(msgr_addr_equal),
+    ADDRESS(msgr_name_parse),
+    ADDRESS(msgr_name_format),
     ADDRESS(msgr_ctx_create),
     ADDRESS(msgr_ctx_ref),
     ADDRESS(msgr_ctx_unref),

@@ -127,6 +127,155 @@ const char *msgr_strerror(int errnum);
  */
 int msgr_last_error(char *buf, size_t len);
 
+/* Addresses ----------------------------------------------------------------------- */
+
+/** Address type: no address at all. */
+#define MSGR_ADDR_NONE 0
+/** Address type: msgr v1 is spoken there. */
+#define MSGR_ADDR_LEGACY 1
+/** Address type: msgr2 is spoken there. */
+#define MSGR_ADDR_MSGR2 2
+/** Address type: of a process that does not listen. */
+#define MSGR_ADDR_ANY 3
+
+/**
+ * The address of one process. All zero is "-", none. Ceph's `entity_addr_t`.
+ *
+ * Its size never changes, so that it needs no `struct_size` and an array is an
+ * `entity_addrvec_t`. Wherever one is an argument, -EINVAL is the answer to an
+ * unknown type, another family of `sa` than AF_INET, AF_INET6 and 0, and
+ * `reserved` that is not 0.
+ */
+typedef struct msgr_addr {
+    /** `MSGR_ADDR_...`, the number that the wire has. */
+    uint32_t type;
+    /** Makes the address that of one incarnation of the process. */
+    uint32_t nonce;
+    /**
+     * The host's `struct sockaddr_in` or `struct sockaddr_in6`; all zero while
+     * the place is unknown.
+     */
+    uint8_t sa[28];
+    /** Must be 0. */
+    uint32_t reserved;
+} msgr_addr;
+
+/**
+ * Reads one address: "v2:127.0.0.1:6800/7", "[::1]:6800", "any:", "-".
+ *
+ * An address without "v1:", "v2:" or "any:" in front is of `default_type`
+ * (`MSGR_ADDR_...`; 0 stands for `MSGR_ADDR_MSGR2`). A port and a nonce that are
+ * left out are 0. If `end` is not NULL, `*end` gets where the address ends within
+ * `text`, and is `text` after a failure; if it is NULL the address must be all of
+ * the text.
+ *
+ * Returns 0; -EINVAL, and then nothing is written to `*out`. Any thread, also in
+ * callbacks. Ceph: `entity_addr_t::parse`.
+ */
+int msgr_addr_parse(const char *text,
+                    const char **end,
+                    uint32_t default_type,
+                    struct msgr_addr *out);
+
+/**
+ * Writes an address into `buf` as Ceph does: "v2:127.0.0.1:6800/7".
+ *
+ * Returns the text's length without its NUL; -EINVAL; -ENAMETOOLONG if it does
+ * not fit into `len` bytes, and then nothing is written. Any thread, also in
+ * callbacks. Ceph: `operator<<(ostream&, entity_addr_t)`.
+ */
+int msgr_addr_format(const struct msgr_addr *addr, char *buf, size_t len);
+
+/**
+ * Reads all addresses of a process, in brackets or bare, with commas between:
+ * "[v2:10.0.0.1:3300,v1:10.0.0.1:6789]".
+ *
+ * Returns how many there are, which may be more than the `count` that `out` has
+ * room for: those are not written. `out` may be NULL if `count` is 0. -EINVAL for
+ * anything else than addresses, and then nothing is written. Any thread, also in
+ * callbacks. Ceph: `entity_addrvec_t::parse`.
+ */
+int msgr_addrvec_parse(const char *text, struct msgr_addr *out, size_t count);
+
+/**
+ * Writes `count` addresses into `buf`, in the form that `msgr_connect` takes.
+ *
+ * Returns the text's length without its NUL; -EINVAL; -ENAMETOOLONG if it does
+ * not fit into `len` bytes, and then nothing is written. Any thread, also in
+ * callbacks. Ceph: `operator<<(ostream&, entity_addrvec_t)`.
+ */
+int msgr_addrvec_format(const struct msgr_addr *addrs,
+                        size_t count,
+                        char *buf,
+                        size_t len);
+
+/**
+ * The port, 0 if none is known; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `entity_addr_t::get_port`.
+ */
+int msgr_addr_port(const struct msgr_addr *addr);
+
+/**
+ * Puts another port in the place of the one it has.
+ *
+ * Returns 0; -EINVAL, also for an address without an IP. Any thread, also in
+ * callbacks. Ceph: `entity_addr_t::set_port`.
+ */
+int msgr_addr_set_port(struct msgr_addr *addr, uint16_t port);
+
+/**
+ * Puts another place in: the bytes of a `struct sockaddr_in` or `struct
+ * sockaddr_in6`, `len` of them, longer than it if you like (a
+ * `struct sockaddr_storage`). Type and nonce stay.
+ *
+ * Returns 0; -EINVAL, also for another family or too few bytes. Any thread, also
+ * in callbacks. Ceph: `entity_addr_t::set_sockaddr`.
+ */
+int msgr_addr_set_sockaddr(struct msgr_addr *addr, const void *sockaddr, size_t len);
+
+/**
+ * Writes the place as a `struct sockaddr_in` or `struct sockaddr_in6` to
+ * `sockaddr`, which has room for `len` bytes.
+ *
+ * Returns the structure's size, 0 for an address without an IP, when nothing is
+ * written; -EINVAL; -ENAMETOOLONG if it does not fit, and then nothing is
+ * written. Any thread, also in callbacks. Ceph: `entity_addr_t::get_sockaddr`.
+ */
+int msgr_addr_sockaddr(const struct msgr_addr *addr, void *sockaddr, size_t len);
+
+/**
+ * 1 if both are at one IP, whatever their ports, nonces and types, else 0, also
+ * for NULL and what is no address. Any thread, also in callbacks. Ceph:
+ * `entity_addr_t::is_same_host`.
+ */
+int msgr_addr_same_host(const struct msgr_addr *one, const struct msgr_addr *other);
+
+/**
+ * 1 if both are the same in type, nonce, IP and port, else 0, also for NULL and
+ * what is no address. Any thread, also in callbacks. Ceph: `operator==`.
+ */
+int msgr_addr_equal(const struct msgr_addr *one, const struct msgr_addr *other);
+
+/* Names --------------------------------------------------------------------------- */
+
+/**
+ * Reads a name: "osd.3", or "client.?", whose number is not known and is -1.
+ *
+ * `*type` gets the type (`MSGR_ENTITY_...`), `*num` the number. Returns 0;
+ * -EINVAL, and then nothing is written. Any thread, also in callbacks. Ceph:
+ * `entity_name_t::parse`.
+ */
+int msgr_name_parse(const char *text, int *type, int64_t *num);
+
+/**
+ * Writes a name into `buf`: "osd.3", or "client.?" for a negative number.
+ *
+ * Returns the text's length without its NUL; -EINVAL for no `MSGR_ENTITY_...`;
+ * -ENAMETOOLONG if it does not fit into `len` bytes, and then nothing is written.
+ * Any thread, also in callbacks. Ceph: `operator<<(ostream&, entity_name_t)`.
+ */
+int msgr_name_format(int type, int64_t num, char *buf, size_t len);
+
 /* Context: options and worker threads --------------------------------------------- */
 
 /**

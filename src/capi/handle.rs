@@ -219,6 +219,22 @@ pub(super) unsafe fn text<'a>(raw: *const c_char) -> Result<&'a str, Refusal> {
         .map_err(|_| Refusal::of(libc::EINVAL, "a text is not UTF-8"))
 }
 
+/// A text as far as it is ASCII, as addresses are: what
+/// follows one may be anything.
+///
+/// # Safety
+/// `raw` is a text by the conventions, for as long as `'a`.
+pub(super) unsafe fn leading_text<'a>(raw: *const c_char) -> Result<&'a str, Refusal> {
+    if raw.is_null() {
+        return Err(Refusal::of(libc::EINVAL, "a text is NULL"));
+    }
+    // SAFETY: a text that is not NULL ends with a NUL byte.
+    let bytes = unsafe { CStr::from_ptr(raw) }.to_bytes();
+    let ascii = bytes.iter().take_while(|byte| byte.is_ascii()).count();
+    let (text, _) = bytes.split_at(ascii);
+    std::str::from_utf8(text).map_err(|_| Refusal::of(libc::EINVAL, "a text is not UTF-8"))
+}
+
 /// Writes a text and its NUL to a caller's buffer; the text's length.
 ///
 /// # Safety

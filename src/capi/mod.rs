@@ -32,6 +32,7 @@
 
 #![expect(unsafe_code, reason = "this is where C hands over raw pointers")]
 
+pub mod addr;
 pub mod auth;
 pub mod auth_reply;
 pub mod body;
@@ -50,5 +51,6 @@ pub mod keys;
 pub mod log;
 pub mod message;
 pub mod messenger;
+pub mod name;
 pub mod policy;
 pub mod version;

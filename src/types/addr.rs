@@ -1,7 +1,7 @@
 //! Process addresses as Ceph writes them: `v2:10.0.0.1:6800/4711`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// Which protocol an address speaks.
@@ -71,6 +71,64 @@ impl EntityAddr {
     /// The port, 0 if none is known.
     pub fn port(&self) -> u16 {
         self.socket.map_or(0, |socket| socket.port())
+    }
+
+    /// Puts another port in the place of the one it has.
+    ///
+    /// # Errors
+    /// While no IP is known there is nothing that could have a port.
+    pub fn set_port(&mut self, port: u16) -> Result<(), ParseAddrError> {
+        let socket = self.socket.as_mut();
+        let socket = socket.ok_or(ParseAddrError("without an IP there is no port"))?;
+        socket.set_port(port);
+        Ok(())
+    }
+
+    /// True if both are at one IP, whatever their ports, nonces and protocols.
+    pub fn is_same_host(&self, other: &Self) -> bool {
+        match (self.socket, other.socket) {
+            (Some(one), Some(other)) => one.ip() == other.ip(),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// The address that a text begins with, and what follows it. One that says no
+    /// protocol is of type `default`.
+    ///
+    /// # Errors
+    /// The text does not begin with an address.
+    pub fn parse_front(text: &str, default: AddrType) -> Result<(Self, &str), ParseAddrError> {
+        let prefixed = AddrType::PREFIXES.iter().find_map(|(kind, prefix)| {
+            let rest = text.strip_prefix(prefix)?;
+            Some((*kind, rest))
+        });
+        let (kind, rest) = match (prefixed, text.strip_prefix('-')) {
+            (Some(prefixed), _) => prefixed,
+            (None, Some(rest)) => return Ok((Self::default(), rest)),
+            (None, None) => (default, text),
+        };
+        let (ip, rest) = match rest.starts_with('[') {
+            true => rest.split_at(rest.find(']').map_or(rest.len(), |end| end + 1)),
+            false => rest.split_at(leading(rest, |byte| byte.is_ascii_digit() || byte == b'.')),
+        };
+        let is_unknown = kind == AddrType::Any && ip.is_empty();
+        let (port, rest) = match is_unknown {
+            // Printed, an unknown place is a colon.
+            true => (None, rest.strip_prefix(':').unwrap_or(rest)),
+            false => numbered(rest, ':')?,
+        };
+        let (nonce, rest) = numbered(rest, '/')?;
+        let socket = match is_unknown {
+            true => None,
+            false => Some(SocketAddr::new(ip_addr(ip)?, port.unwrap_or(0))),
+        };
+        let addr = Self {
+            kind,
+            nonce: nonce.unwrap_or(0),
+            socket,
+        };
+        Ok((addr, rest))
     }
 
     /// The bytes by which two processes that dial each other are told apart:
@@ -143,27 +201,10 @@ impl FromStr for EntityAddr {
     /// `[v2:|v1:|any:]IP[:PORT][/NONCE]`; without a prefix it is msgr2, without
     /// a port or nonce they are 0. `any:` alone and `-` are legal.
     fn from_str(text: &str) -> Result<Self, ParseAddrError> {
-        if text == "-" {
-            return Ok(Self::default());
+        match Self::parse_front(text, AddrType::Msgr2)? {
+            (addr, "") => Ok(addr),
+            _ => Err(NO_ADDRESS),
         }
-        let prefixed = AddrType::PREFIXES.iter().find_map(|(kind, prefix)| {
-            let rest = text.strip_prefix(prefix)?;
-            Some((*kind, rest))
-        });
-        let (kind, rest) = prefixed.unwrap_or((AddrType::Msgr2, text));
-        let (place, nonce) = match rest.split_once('/') {
-            Some((place, nonce)) => (place, number(nonce)?),
-            None => (rest, 0),
-        };
-        let socket = match place {
-            "" | ":" if kind == AddrType::Any => None,
-            place => Some(socket_addr(place)?),
-        };
-        Ok(Self {
-            kind,
-            nonce,
-            socket,
-        })
     }
 }
 
@@ -258,37 +299,33 @@ impl fmt::Display for ParseAddrError {
 
 impl std::error::Error for ParseAddrError {}
 
-fn number<N: FromStr>(text: &str) -> Result<N, ParseAddrError> {
-    // The standard parser would take a leading plus sign.
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ParseAddrError("a port or nonce is a decimal number"));
-    }
-    text.parse()
-        .map_err(|_| ParseAddrError("a port or nonce is out of range"))
+const NO_ADDRESS: ParseAddrError =
+    ParseAddrError("an address is [v2:|v1:]IP:PORT[/NONCE] with a numeric IP");
+
+/// How many bytes at the beginning are such ones.
+fn leading(text: &str, is_one: impl Fn(u8) -> bool) -> usize {
+    text.bytes().take_while(|byte| is_one(*byte)).count()
 }
 
-fn socket_addr(text: &str) -> Result<SocketAddr, ParseAddrError> {
-    let bad_ip = ParseAddrError("an address is [v2:|v1:]IP:PORT[/NONCE] with a numeric IP");
-    if let Some(rest) = text.strip_prefix('[') {
-        let (ip, port) = rest.split_once(']').ok_or(bad_ip)?;
-        let ip: IpAddr = ip.parse().map(IpAddr::V6).map_err(|_| bad_ip)?;
-        return Ok(SocketAddr::new(ip, port_after_colon(port, bad_ip)?));
+/// The number behind a mark, if the mark is there with one behind it.
+fn numbered<N: FromStr>(text: &str, mark: char) -> Result<(Option<N>, &str), ParseAddrError> {
+    let behind = text.strip_prefix(mark).unwrap_or_default();
+    let (digits, rest) = behind.split_at(leading(behind, |byte| byte.is_ascii_digit()));
+    if digits.is_empty() {
+        return Ok((None, text));
     }
-    let end = text.find(':').unwrap_or(text.len());
-    let (ip, port) = text.split_at(end);
-    let ip: Ipv4Addr = ip.parse().map_err(|_| bad_ip)?;
-    Ok(SocketAddr::new(
-        IpAddr::V4(ip),
-        port_after_colon(port, bad_ip)?,
-    ))
+    let number = digits.parse();
+    let number = number.map_err(|_| ParseAddrError("a port or nonce is out of range"))?;
+    Ok((Some(number), rest))
 }
 
-fn port_after_colon(text: &str, bad: ParseAddrError) -> Result<u16, ParseAddrError> {
-    match text.strip_prefix(':') {
-        Some(port) if !port.is_empty() => number(port),
-        None if text.is_empty() => Ok(0),
-        _ => Err(bad),
-    }
+fn ip_addr(text: &str) -> Result<IpAddr, ParseAddrError> {
+    let bracketed = text.strip_prefix('[').and_then(|ip| ip.strip_suffix(']'));
+    let ip = match bracketed {
+        Some(v6) => v6.parse().map(IpAddr::V6),
+        None => text.parse().map(IpAddr::V4),
+    };
+    ip.map_err(|_| NO_ADDRESS)
 }
 
 #[cfg(test)]
@@ -356,6 +393,40 @@ mod tests {
                 parsed(text)
             );
         }
+    }
+
+    #[test]
+    fn an_address_ends_where_its_text_goes_on_otherwise() {
+        for (text, printed, rest) in [
+            ("v2:1.2.3.4:5/6,v1:", "v2:1.2.3.4:5/6", ",v1:"),
+            ("1.2.3.4 x", "v1:1.2.3.4:0/0", " x"),
+            ("[::1]:5]", "v1:[::1]:5/0", "]"),
+            ("-/1", "-", "/1"),
+            ("any:/7:", "any::/7", ":"),
+            ("1.2.3.4:/", "v1:1.2.3.4:0/0", ":/"),
+        ] {
+            let (addr, left) = EntityAddr::parse_front(text, AddrType::Legacy).unwrap();
+            assert_eq!((addr.to_string().as_str(), left), (printed, rest), "{text}");
+        }
+        for text in ["", "x", "v2:", "[::1", "1.2.3:4", "1.2.3.4:65536"] {
+            assert!(
+                EntityAddr::parse_front(text, AddrType::Msgr2).is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn hosts_are_the_same_by_their_ips_alone() {
+        let addr = |text: &str| text.parse::<EntityAddr>().unwrap();
+        let one = addr("v2:10.0.0.1:1/2");
+        assert!(one.is_same_host(&addr("v1:10.0.0.1:3/4")));
+        assert!(!one.is_same_host(&addr("v2:10.0.0.2:1/2")));
+        assert!(!one.is_same_host(&addr("any:")));
+        let mut moved = one;
+        moved.set_port(9).unwrap();
+        assert_eq!(moved, addr("v2:10.0.0.1:9/2"));
+        assert!(addr("any:").set_port(9).is_err());
     }
 
     #[test]

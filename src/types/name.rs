@@ -94,6 +94,23 @@ impl fmt::Debug for EntityName {
     }
 }
 
+impl FromStr for EntityName {
+    type Err = ParseNameError;
+
+    /// `TYPE.NUMBER`, or `TYPE.?` while the number is not known.
+    fn from_str(text: &str) -> Result<Self, ParseNameError> {
+        let (kind, num) = text.split_once('.').ok_or(ParseNameError)?;
+        let kind = EntityType::by_name(kind).ok_or(ParseNameError)?;
+        let is_number = !num.is_empty() && num.bytes().all(|byte| byte.is_ascii_digit());
+        let num = match num {
+            "?" => -1,
+            num if is_number => num.parse().map_err(|_| ParseNameError)?,
+            _ => return Err(ParseNameError),
+        };
+        Ok(Self { kind, num })
+    }
+}
+
 /// The name an entity authenticates under (Ceph's `EntityName`): `client.admin`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuthName {
@@ -159,7 +176,8 @@ impl fmt::Debug for AuthName {
     }
 }
 
-/// The text is not `TYPE.ID` with TYPE one of mon, mds, osd, client, mgr.
+/// The text is not `TYPE.ID` with TYPE one of mon, mds, osd, client, mgr; in an
+/// [`EntityName`] the id is a number or `?`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ParseNameError;
 
@@ -193,6 +211,29 @@ mod tests {
                 .num,
             -1
         );
+    }
+
+    #[test]
+    fn a_name_of_a_session_has_a_number_or_none_yet() {
+        for (text, num) in [
+            ("osd.3", 3),
+            ("client.?", -1),
+            ("mon.9223372036854775807", i64::MAX),
+        ] {
+            let name: EntityName = text.parse().unwrap();
+            assert_eq!((name.num, name.to_string().as_str()), (num, text));
+        }
+        for text in [
+            "osd",
+            "osd.",
+            "osd.-1",
+            "osd.+1",
+            "client.admin",
+            "rgw.1",
+            "osd.9223372036854775808",
+        ] {
+            assert_eq!(text.parse::<EntityName>(), Err(ParseNameError), "{text}");
+        }
     }
 
     #[test]
