@@ -1,4 +1,5 @@
-//! Keeps `include/msgr.h` and what depends on it equal to `src/capi`.
+//! Keeps `include/msgr.h` and what depends on it equal to `src/capi`: the
+//! version script of the shared library and the C programs' list of functions.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -341,4 +342,110 @@ fn the_link_test_takes_the_address_of_every_function() {
             "capi-tests/link.c lacks {name}"
         );
     }
+}
+
+/// The version script that `make` links the shared library with.
+const MAP: &str = "capi-tests/abi/libmsgr.map";
+
+/// The node of what is new in this version.
+const NODE: &str = concat!(
+    "MSGR_",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR")
+);
+
+/// The version script's nodes, oldest first, each with its functions.
+fn nodes(map: &str) -> Vec<(String, Vec<String>)> {
+    let mut nodes: Vec<(String, Vec<String>)> = Vec::new();
+    for line in map.lines().map(str::trim) {
+        if let Some(node) = line.strip_suffix(" {") {
+            nodes.push((node.to_owned(), Vec::new()));
+        } else if let Some(name) = line.strip_suffix(';').filter(|it| it.starts_with("msgr_")) {
+            nodes.last_mut().unwrap().1.push(name.to_owned());
+        }
+    }
+    nodes
+}
+
+/// The version script for the functions of this header. A function stays in
+/// the node it is in, since programs have recorded it; one that is new belongs
+/// to the version that is being made.
+fn map(committed: &str, header: &str) -> String {
+    let mut nodes = nodes(committed);
+    let declared = functions(header);
+    for name in nodes.iter().flat_map(|(_, names)| names) {
+        assert!(
+            declared.contains(&name.as_str()),
+            "{name} is gone from the header, but programs may use it: see CONTRIBUTING.md"
+        );
+    }
+    if nodes.last().is_none_or(|(node, _)| node != NODE) {
+        nodes.push((NODE.to_owned(), Vec::new()));
+    }
+    for name in declared {
+        if !nodes
+            .iter()
+            .any(|(_, names)| names.iter().any(|it| it == name))
+        {
+            nodes.last_mut().unwrap().1.push(name.to_owned());
+        }
+    }
+    let mut text =
+        "/* What libmsgr.so exports, and since which version. New functions come in by\n * \
+                    `MSGR_BLESS=1 cargo test --test header`. */\n"
+            .to_owned();
+    let mut before = String::new();
+    for (node, mut names) in nodes {
+        names.sort();
+        let local = if before.is_empty() {
+            "local:\n    *;\n"
+        } else {
+            ""
+        };
+        let names: String = names.iter().map(|it| format!("    {it};\n")).collect();
+        write!(text, "\n{node} {{\nglobal:\n{names}{local}}}{before};\n").unwrap();
+        before = format!(" {node}");
+    }
+    text
+}
+
+#[test]
+fn the_version_script_has_every_function_of_the_header() {
+    let path = root().join(MAP);
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let made = map(&committed, &header());
+    if std::env::var_os("MSGR_BLESS").is_some() {
+        std::fs::write(&path, &made).unwrap();
+        return;
+    }
+    assert!(
+        committed == made,
+        "{MAP} is out of date: run MSGR_BLESS=1 cargo test --test header"
+    );
+}
+
+#[test]
+fn a_function_keeps_its_node_and_a_new_one_gets_the_current() {
+    let committed = "MSGR_0.0 {\nglobal:\n    msgr_b;\nlocal:\n    *;\n};\n";
+    let made = map(committed, "int msgr_a(void);\nint msgr_b(void);\n");
+    assert_eq!(
+        nodes(&made),
+        [
+            ("MSGR_0.0".to_owned(), vec!["msgr_b".to_owned()]),
+            (NODE.to_owned(), vec!["msgr_a".to_owned()]),
+        ]
+    );
+    assert!(
+        made.ends_with("} MSGR_0.0;\n"),
+        "the nodes are not chained: {made}"
+    );
+    assert_eq!(map(&made, "int msgr_a(void);\nint msgr_b(void);\n"), made);
+}
+
+#[test]
+#[should_panic(expected = "msgr_b is gone")]
+fn a_function_cannot_leave_the_version_script_unnoticed() {
+    let committed = "MSGR_0.1 {\nglobal:\n    msgr_a;\n    msgr_b;\nlocal:\n    *;\n};\n";
+    map(committed, "int msgr_a(void);\n");
 }

@@ -95,14 +95,10 @@ impl Built {
     /// not optimised across crates, so this one has a folder of its own.
     fn build_library(&self) -> Result<PathBuf, String> {
         let folder = self.directory.join("cargo");
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .args(["rustc", "-q", "--release", "--locked", "--lib"])
-            .args(["--crate-type", "cdylib", "--manifest-path"])
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-            .arg("--target-dir")
-            .arg(&folder);
-        let status = cargo.status().map_err(|error| format!("cargo: {error}"))?;
+        let mut make = Command::new(std::env::var_os("MAKE").unwrap_or_else(|| "make".into()));
+        make.args(["-s", "-C", env!("CARGO_MANIFEST_DIR"), "lib"])
+            .arg(format!("CARGO_TARGET_DIR={}", folder.display()));
+        let status = make.status().map_err(|error| format!("make: {error}"))?;
         if !status.success() {
             return Err("the library cannot be built".to_owned());
         }
