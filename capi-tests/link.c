@@ -147,6 +147,8 @@ static const function functions[] = {
     ADDRESS(msgr_conn_features),
     ADDRESS(msgr_conn_set_priv),
     ADDRESS(msgr_conn_get_priv),
+    ADDRESS(msgr_conn_set_object),
+    ADDRESS(msgr_conn_object),
     ADDRESS(msgr_msg_create),
     ADDRESS(msgr_msg_ref),
     ADDRESS(msgr_msg_unref),

@@ -1287,6 +1287,30 @@ void msgr_conn_set_priv(msgr_conn *conn, void *priv, void (*destroy)(void *priv)
  */
 void *msgr_conn_get_priv(const msgr_conn *conn);
 
+/* What stands for a connection above ---------------------------------------------- */
+
+/**
+ * Makes `object` what stands for the connection in a layer that wraps this
+ * library: a class of another language. The pointer of `msgr_conn_set_priv`
+ * stays free for what is above that layer.
+ *
+ * Whoever comes first is obeyed, and for good. Returns the object there is now:
+ * if that is not `object`, the caller keeps `object` and `destroy` is not called
+ * for it. Otherwise `destroy(object)`, if not NULL, is called once, on any thread,
+ * when the connection goes; it must not use the connection. NULL for a NULL
+ * connection or object. Any thread, also in callbacks. Ceph: there `Connection`
+ * is the class.
+ */
+void *msgr_conn_set_object(msgr_conn *conn,
+                           void *object,
+                           void (*destroy)(void *object));
+
+/**
+ * The object of `msgr_conn_set_object`, or NULL; it is as good as the connection.
+ * Takes no lock. Any thread, also in callbacks.
+ */
+void *msgr_conn_object(const msgr_conn *conn);
+
 /* Who the peer is ----------------------------------------------------------------- */
 
 /** Connection mode: frames are readable, and guarded against accidents. */

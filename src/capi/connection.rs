@@ -8,7 +8,7 @@ use super::handle::{self, msgr_conn, msgr_msg};
 use super::message::MessageCell;
 
 /// What a C program attached to a connection.
-struct Priv {
+pub(super) struct Priv {
     pointer: *mut c_void,
     destroy: Option<unsafe extern "C" fn(*mut c_void)>,
 }
@@ -18,6 +18,24 @@ struct Priv {
 unsafe impl Send for Priv {}
 // SAFETY: as above; nothing here looks behind the pointer.
 unsafe impl Sync for Priv {}
+
+impl Priv {
+    pub(super) fn new(
+        pointer: *mut c_void,
+        destroy: Option<unsafe extern "C" fn(*mut c_void)>,
+    ) -> Self {
+        Self { pointer, destroy }
+    }
+
+    pub(super) fn pointer(&self) -> *mut c_void {
+        self.pointer
+    }
+
+    /// Leaves the pointer to the program, which nobody took it from.
+    pub(super) fn give_back(mut self) {
+        self.destroy = None;
+    }
+}
 
 impl Drop for Priv {
     fn drop(&mut self) {
@@ -334,10 +352,7 @@ pub unsafe extern "C" fn msgr_conn_set_priv(
         if r#priv.is_null() {
             conn.set_priv(None);
         } else {
-            conn.set_priv(Some(Arc::new(Priv {
-                pointer: r#priv,
-                destroy,
-            })));
+            conn.set_priv(Some(Arc::new(Priv::new(r#priv, destroy))));
         }
         Ok(())
     });
@@ -357,6 +372,6 @@ pub unsafe extern "C" fn msgr_conn_get_priv(conn: *const msgr_conn) -> *mut c_vo
         let attached = attached
             .as_deref()
             .and_then(|any| any.downcast_ref::<Priv>());
-        Ok(attached.map_or(std::ptr::null_mut(), |attached| attached.pointer))
+        Ok(attached.map_or(std::ptr::null_mut(), Priv::pointer))
     })
 }

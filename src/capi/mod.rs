@@ -52,5 +52,6 @@ pub mod log;
 pub mod message;
 pub mod messenger;
 pub mod name;
+pub mod object;
 pub mod policy;
 pub mod version;

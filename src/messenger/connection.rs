@@ -40,6 +40,7 @@ pub struct Connection {
     /// Those of them that the library has let go of.
     released: AtomicU64,
     priv_data: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    object: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// How [`Messenger::connect_with`](crate::Messenger::connect_with) gets to a
@@ -115,6 +116,7 @@ impl Connection {
             accepted: AtomicU64::new(0),
             released: AtomicU64::new(0),
             priv_data: Mutex::new(None),
+            object: OnceLock::new(),
         })
     }
 
@@ -303,6 +305,24 @@ impl Connection {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Makes `object` what stands for the connection in a layer above, for as
+    /// long as the connection lives. The first one stays: a later one is given
+    /// back. Unlike [`Connection::set_priv`] it takes no lock to look at.
+    ///
+    /// # Errors
+    /// The object, if there is one already.
+    pub fn set_object(
+        &self,
+        object: Box<dyn Any + Send + Sync>,
+    ) -> std::result::Result<(), Box<dyn Any + Send + Sync>> {
+        self.object.set(object)
+    }
+
+    /// What [`Connection::set_object`] has made stand for it.
+    pub fn object(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.object.get().map(Box::as_ref)
     }
 
     /// What authentication has brought, once it is open.
