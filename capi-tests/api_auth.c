@@ -31,6 +31,23 @@ static void a_handler_is_checked_and_released_once(void)
     CHECK(released == 1);
 }
 
+static void a_longer_handler_is_taken_if_its_tail_is_zero(void)
+{
+    struct {
+        msgr_auth_handler known;
+        void (*future)(void);
+    } newer = { MSGR_AUTH_HANDLER_INIT, NULL };
+    msgr_ctx *ctx = check_ctx();
+    msgr_messenger *messenger = check_messenger(ctx, "osd.0", MSGR_POLICY_STATELESS_SERVER);
+    newer.known.struct_size = sizeof(newer);
+    newer.future = (void (*)(void))abort;
+    CHECK_IS(msgr_set_auth_handler(messenger, &newer.known, NULL), -E2BIG);
+    newer.future = NULL;
+    CHECK_OK(msgr_set_auth_handler(messenger, &newer.known, NULL));
+    msgr_unref(messenger);
+    msgr_ctx_unref(ctx);
+}
+
 static void nothing_is_known_of_a_connection_that_is_none(void)
 {
     msgr_auth_result result = MSGR_AUTH_RESULT_INIT;
@@ -68,6 +85,7 @@ static void methods_and_keys_are_options(void)
 int main(void)
 {
     a_handler_is_checked_and_released_once();
+    a_longer_handler_is_taken_if_its_tail_is_zero();
     nothing_is_known_of_a_connection_that_is_none();
     methods_and_keys_are_options();
     return 0;

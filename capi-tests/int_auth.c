@@ -76,19 +76,24 @@ static void examine(void *user, msgr_conn *conn, int peer_type, int more, uint32
     LOCKED(scene->good = len == 7 && memcmp(payload, "correct", 7) == 0; scene->pending = reply);
 }
 
+/* By a program that was built with a later header and does not use what is new there. */
 static void welcome(msgr_auth_reply *reply)
 {
-    msgr_auth_result result = MSGR_AUTH_RESULT_INIT;
-    result.global_id = 4711;
-    result.entity = "client.alice";
-    result.caps = "allow r";
-    result.session_key = session_key;
-    result.session_key_len = sizeof(session_key);
-    result.connection_secret = secret;
-    result.connection_secret_len = sizeof(secret);
-    result.payload = "welcome";
-    result.payload_len = 7;
-    CHECK_OK(msgr_auth_reply_done(reply, &result));
+    struct {
+        msgr_auth_result known;
+        uint64_t future;
+    } newer = { MSGR_AUTH_RESULT_INIT, 0 };
+    newer.known.struct_size = sizeof(newer);
+    newer.known.global_id = 4711;
+    newer.known.entity = "client.alice";
+    newer.known.caps = "allow r";
+    newer.known.session_key = session_key;
+    newer.known.session_key_len = sizeof(session_key);
+    newer.known.connection_secret = secret;
+    newer.known.connection_secret_len = sizeof(secret);
+    newer.known.payload = "welcome";
+    newer.known.payload_len = 7;
+    CHECK_OK(msgr_auth_reply_done(reply, &newer.known));
 }
 
 static void on_connect(void *user, msgr_conn *conn)

@@ -65,6 +65,7 @@ step 'figures' $CARGO test -q --locked --test figures -- $alone
 step 'elf' sh tests/elf.sh "$LIB" include/msgr.h "$SOVERSION"
 step 'examples' sh tests/examples.sh "$EXAMPLES" "$LIB"
 step 'guides' sh tests/guides.sh "$LIB" "$TARGET/guides"
+needs abidiff 'ABI' sh tests/abi.sh "$LIB" "$TARGET"
 needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
 step 'C API' bash capi-tests/run.sh "$LIB" include
 needs 'cmake pkg-config readelf' 'install' sh tests/install/run.sh

@@ -13,6 +13,7 @@ want cmake cmake
 want pkg-config pkg-config
 want valgrind valgrind
 want strace strace
+want abidiff abigail-tools
 want ceph-mon ceph-mon
 want ceph-osd ceph-osd
 want ceph ceph-common
