@@ -339,6 +339,11 @@ impl Connection {
         self.facts().identity = Some(identity);
     }
 
+    /// What authentication by messages remembers goes with its link.
+    pub(crate) fn take_mon_auth(&self) -> MonAuth {
+        std::mem::take(&mut self.facts().mon_auth)
+    }
+
     /// What authentication by messages remembers of it.
     pub(crate) fn mon_auth<R>(&self, act: impl FnOnce(&mut MonAuth) -> R) -> R {
         act(&mut self.facts().mon_auth)
@@ -348,19 +353,20 @@ impl Connection {
     /// closed meanwhile.
     pub(crate) fn open(&self, peer: Peer) -> bool {
         self.peer_type.store(peer.name.kind.0, Ordering::Release);
-        let sealed = peer.identity.mode == ConMode::Secure;
-        self.sealed.store(sealed, Ordering::Relaxed);
         let mut facts = self.facts();
         facts.num = peer.name.num;
         facts.addrs = peer.addrs;
         facts.features = peer.features;
-        facts.identity = Some(peer.identity);
         drop(facts);
-        self.reopen()
+        self.reopen(peer.identity)
     }
 
-    /// Marks it open again; false if it was closed meanwhile.
-    pub(crate) fn reopen(&self) -> bool {
+    /// Marks it open again, to a peer that has proved to be that; false if it was
+    /// closed meanwhile.
+    pub(crate) fn reopen(&self, identity: Identity) -> bool {
+        let sealed = identity.mode == ConMode::Secure;
+        self.sealed.store(sealed, Ordering::Relaxed);
+        self.note_identity(identity);
         let opened =
             self.state
                 .compare_exchange(CONNECTING, OPEN, Ordering::AcqRel, Ordering::Acquire);

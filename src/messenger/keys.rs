@@ -12,7 +12,7 @@ use super::conf::Conf;
 use super::error::{Error, Result};
 use crate::proto::{
     CryptoKey, KeyStore, KeyType, Keyring, KeyringEntry, PERMANENT, RotatingSecrets, Ticket,
-    Tickets,
+    TicketBlob, Tickets,
 };
 use crate::types::{AuthName, EntityType, Entropy, WallTime};
 
@@ -118,12 +118,20 @@ impl KeyStore for Keys {
 
     fn keep(&self, tickets: Tickets) {
         let mut kept = lock(&self.tickets);
+        if kept.global_id != tickets.global_id {
+            // They name their owner by it.
+            kept.by_service.clear();
+        }
         kept.global_id = tickets.global_id;
         kept.by_service.extend(tickets.by_service);
     }
 
-    fn discard(&self, service: EntityType) {
-        lock(&self.tickets).by_service.remove(&service);
+    fn discard(&self, service: EntityType, shown: &TicketBlob) {
+        let mut kept = lock(&self.tickets);
+        let is_it = |ticket: &Ticket| ticket.blob == *shown;
+        if kept.by_service.get(&service).is_some_and(is_it) {
+            kept.by_service.remove(&service);
+        }
     }
 
     fn global_id(&self) -> u64 {

@@ -158,8 +158,9 @@ impl Shard {
             other => other.map(|con| con.id()),
         };
         let meets = existing.and_then(|existing| self.links.get(&existing));
-        if let (Some(existing), true) = (existing, meets.is_some_and(|it| !it.speaks_as(incoming)))
-        {
+        let gives_way =
+            |link: &Box<Link>| !link.speaks_as(incoming) && !incoming.is_stranger_to(link);
+        if let (Some(existing), true) = (existing, meets.is_some_and(gives_way)) {
             self.with_link(existing, center, |link, _, _| link.end(true));
             return self.resolve(id, center);
         }

@@ -41,7 +41,6 @@ mod vectors;
 
 pub use auth::cephx::messages::{MSG_AUTH, MSG_AUTH_REPLY};
 pub use auth::cephx::rotating::RotatingSecrets;
-#[cfg(test)]
 pub use auth::cephx::ticket::TicketBlob;
 pub use auth::cephx::{CryptoKey, Entry as KeyringEntry, KeyType, Keyring, Ticket, Tickets};
 pub use auth::{

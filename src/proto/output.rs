@@ -83,8 +83,9 @@ pub enum Event {
     Learned(EntityAddr),
     /// A session begins, on a link that so-and-so dialled.
     Open(Peer, Initiator),
-    /// The session goes on, on a new link.
-    Resumed(Initiator),
+    /// The session goes on, on a new link: who the other end has proved to be on
+    /// that one, and who dialled it.
+    Resumed(Identity, Initiator),
     /// The host's own authentication is asked: see
     /// [`Protocol::handle_auth`](super::Protocol::handle_auth).
     Auth(Question),

@@ -408,7 +408,9 @@ mod tests {
     fn a_message_that_does_not_encode_is_dropped_and_takes_no_number() {
         let body = Arc::new(Late::default());
         let mut session = session(1);
-        [13, 2, 17].map(|tid| session.push(late(tid, &body)));
+        for tid in [13, 2, 17] {
+            session.push(late(tid, &body));
+        }
         session.features = 2000;
         session.push(message(3));
         assert_eq!(write(&mut session, 1), [(1, 1)]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::proto::{
     ALL_SERVICES, AuthConfig, ConMode, ConnectionModes, CryptoKey, KeyStore, Keyring, KeyringEntry,
-    METHOD_CEPHX, PERMANENT, ProtocolConfig, RotatingSecrets, Ticket, Tickets,
+    METHOD_CEPHX, PERMANENT, ProtocolConfig, RotatingSecrets, Ticket, TicketBlob, Tickets,
 };
 use crate::types::{AuthName, EntityType, Entropy, Random, WallTime};
 
@@ -60,7 +60,7 @@ impl KeyStore for Known {
         self.tickets().by_service.extend(tickets.by_service);
     }
 
-    fn discard(&self, service: EntityType) {
+    fn discard(&self, service: EntityType, _: &TicketBlob) {
         self.tickets().by_service.remove(&service);
     }
 

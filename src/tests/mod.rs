@@ -24,6 +24,7 @@ mod mark_down;
 mod matrix;
 mod meter;
 mod nonces;
+mod owners;
 pub mod pair;
 mod seeds;
 mod sessions;

@@ -58,7 +58,7 @@ fn resume(wire: Wire, times: usize) -> (Vec<Used>, usize) {
         conversation.cuts = [(direction, at)].into();
         conversation.rest();
         let dialler = &mut conversation.dialler;
-        resumed += dialler.count(|event| matches!(event, Event::Resumed(_)));
+        resumed += dialler.count(|event| matches!(event, Event::Resumed(..)));
         go_on(dialler, &mut answered);
         go_on(conversation.session.as_mut().unwrap(), &mut asked);
         assert_eq!((asked, answered), (said, said));

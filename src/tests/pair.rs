@@ -276,6 +276,7 @@ impl End {
         let told = self.events.iter().map(|event| match event {
             Event::Fault { fault, .. } => format!("fault: {fault}"),
             Event::Open(peer, _) => format!("open {}", peer.name),
+            Event::Resumed(_, by) => format!("Resumed({by:?})"),
             Event::Dial(addr) => format!("dial {addr}"),
             Event::Message(message) => format!("message {}", message.tid),
             Event::Denied(why) => format!("denied: {why}"),

@@ -24,6 +24,11 @@ impl Link {
         self.protocol.speaks() == other.protocol.speaks()
     }
 
+    /// Is the dialler that asks somebody else than the peer of that link?
+    pub(crate) fn is_stranger_to(&self, other: &Self) -> bool {
+        self.protocol.is_stranger_to(&other.protocol)
+    }
+
     /// What becomes of the dialler's request.
     pub(crate) fn meet(&self, existing: Option<&Self>) -> Verdict {
         self.protocol.meet(existing.map(|link| &link.protocol))
@@ -67,6 +72,8 @@ impl Link {
             .take_over(&mut incoming.protocol, reset, now, &mut scratch.events);
         self.held = std::mem::take(&mut incoming.held);
         let socket = incoming.socket.take();
+        let so_far = incoming.con.take_mon_auth();
+        self.con.mon_auth(|mon_auth| *mon_auth = so_far);
         incoming.con.close();
         drop(incoming);
         match socket.map(|socket| self.move_here(socket, center)) {
@@ -97,6 +104,8 @@ impl Link {
         center: &mut EventCenter,
     ) -> io::Result<()> {
         let former = std::mem::replace(&mut self.con, con);
+        let so_far = former.take_mon_auth();
+        self.con.mon_auth(|mon_auth| *mon_auth = so_far);
         former.close();
         former.worker().release();
         count(&former, |traffic| &traffic.ended);

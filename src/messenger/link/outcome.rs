@@ -55,6 +55,8 @@ impl Link {
             }
             Event::Dial(addr) => {
                 self.stall();
+                // Whoever will be there has been asked nothing yet.
+                self.con.take_mon_auth();
                 self.dial_now(&addr, scratch, center);
             }
             Event::Learned(addr) => {
@@ -69,9 +71,9 @@ impl Link {
                     self.con.messenger().connected(&self.con, by);
                 }
             }
-            Event::Resumed(by) => {
+            Event::Resumed(identity, by) => {
                 self.stall();
-                if self.con.reopen() {
+                if self.con.reopen(identity) {
                     self.con.messenger().connected(&self.con, by);
                 }
             }

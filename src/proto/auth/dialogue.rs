@@ -44,6 +44,8 @@ pub struct Dialogue {
     part: Part,
     /// The acceptor has begun with the method: it will not begin with another.
     deep: bool,
+    /// Not kept yet: who says so has still to prove that he has said all of it.
+    gained: Option<Tickets>,
 }
 
 enum Part {
@@ -67,6 +69,7 @@ impl Dialogue {
             modes: Vec::new(),
             part: Part::None,
             deep: false,
+            gained: None,
         };
         let said = if context.auth.by_host {
             dialogue.part = Part::Host;
@@ -104,7 +107,6 @@ impl Dialogue {
         payload: &[u8],
         context: AuthContext<'_>,
     ) -> Result<Said, AuthFault> {
-        let keys = &context.auth.keys;
         let proved = |session_key, connection_secret| {
             Said::Agreed(Box::new(Agreed {
                 is_proved: true,
@@ -117,7 +119,7 @@ impl Dialogue {
             Part::None => {
                 // What a monitor gives is for all connections, as with cephx.
                 if none::is_login(context.name.kind, context.peer_type) {
-                    keys.keep(Tickets {
+                    self.gained = Some(Tickets {
                         global_id,
                         ..Tickets::default()
                     });
@@ -126,7 +128,7 @@ impl Dialogue {
             }
             Part::Login(login) => {
                 let got = login.finish(global_id, payload, context.now)?;
-                keys.keep(got.tickets);
+                self.gained = Some(got.tickets);
                 Ok(proved(got.session_key, got.connection_secret))
             }
             Part::Authorizer(authorizer) => {
@@ -157,10 +159,9 @@ impl Dialogue {
                 allowed_modes: allowed_modes.to_vec(),
             }));
         }
+        let is_taken = allowed.contains(&self.method);
+        self.discard_shown(is_taken, context);
         if self.deep {
-            if let Part::Authorizer(_) = self.part {
-                context.auth.keys.discard(context.peer_type);
-            }
             return Err(AuthFault::Denied(self.method, result));
         }
         self.left.retain(|method| allowed.contains(method));
@@ -173,6 +174,26 @@ impl Dialogue {
         self.try_next(context, fault)
     }
 
+    /// An acceptor that takes the method and not what was shown: another ticket is to
+    /// be had.
+    fn discard_shown(&self, is_taken: bool, context: AuthContext<'_>) {
+        let (service, shown) = match &self.part {
+            Part::Authorizer(authorizer) if self.deep || is_taken => {
+                (context.peer_type, Some(authorizer.shown()))
+            }
+            Part::Login(login) if self.deep => (EntityType::AUTH, login.shown()),
+            _ => return,
+        };
+        if let Some(shown) = shown {
+            context.auth.keys.discard(service, shown);
+        }
+    }
+
+    /// What a monitor has given, to be kept once it has proved to be one.
+    pub fn take_gained(&mut self) -> Option<Tickets> {
+        self.gained.take()
+    }
+
     /// What the host says to the last question.
     pub fn answer(&mut self, answer: Answer, context: AuthContext<'_>) -> Result<Said, AuthFault> {
         match answer {
@@ -182,10 +203,18 @@ impl Dialogue {
                 payload,
             } if !self.deep => {
                 self.method = method;
-                self.modes = match modes.is_empty() {
-                    true => context.modes_of(method),
-                    false => modes,
+                let none_wanted = modes.is_empty();
+                // The host may want less than is allowed, not more.
+                let allowed = context.modes_of(method);
+                let mut wanted = modes;
+                wanted.retain(|mode| allowed.contains(mode));
+                self.modes = match none_wanted {
+                    true => allowed,
+                    false => wanted,
                 };
+                if self.modes.is_empty() {
+                    return Err(AuthFault::NoMode(method));
+                }
                 Ok(Said::Request {
                     method,
                     modes: self.modes.clone(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::cephx::rotating::RotatingSecrets;
+use super::cephx::ticket::TicketBlob;
 use super::cephx::{CryptoKey, Entry, Ticket, Tickets};
 use crate::types::{AuthName, EntityType, WallTime};
 
@@ -35,11 +36,12 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     fn ticket(&self, service: EntityType) -> Option<Ticket>;
 
     /// Tickets that a monitor has given us, in place of former ones for the same
-    /// services.
+    /// services, and of all that go with another number.
     fn keep(&self, tickets: Tickets);
 
-    /// The service does not take our ticket: another is to be had.
-    fn discard(&self, service: EntityType);
+    /// The service does not take that ticket: if it is the one there is, another is
+    /// to be had.
+    fn discard(&self, service: EntityType, shown: &TicketBlob);
 
     /// Our number in the cluster, as far as a monitor has given us one.
     fn global_id(&self) -> u64;
@@ -85,7 +87,7 @@ impl KeyStore for NoKeys {
 
     fn keep(&self, _: Tickets) {}
 
-    fn discard(&self, _: EntityType) {}
+    fn discard(&self, _: EntityType, _: &TicketBlob) {}
 
     fn global_id(&self) -> u64 {
         0

@@ -208,6 +208,10 @@ impl Identity {
     pub fn number(&self, peer_type: EntityType, claimed: i64) -> Result<i64, AuthFault> {
         let proved = match &self.name {
             Some(name) if self.is_proved => name.entity_name().num,
+            // One that has just been given its number may not know it yet.
+            _ if claimed < 0 && peer_type == EntityType::CLIENT && self.global_id > 0 => {
+                return Ok(i64::try_from(self.global_id).unwrap_or(claimed));
+            }
             _ => return Ok(claimed),
         };
         match peer_type {

@@ -100,6 +100,9 @@ impl MonAuth {
         if reply.result < 0 {
             return Err(AuthFault::Denied(reply.protocol, reply.result));
         }
+        if !context.methods().contains(&reply.protocol) {
+            return Err(AuthFault::NoMethod);
+        }
         if reply.protocol == METHOD_NONE && *self == Self::Greeted {
             *self = Self::Nothing;
             keys.keep(Tickets {
@@ -109,7 +112,7 @@ impl MonAuth {
             let agreed = Agreed::unproved(reply.global_id, None);
             return Ok(Progress::LoggedIn(Box::new(agreed)));
         }
-        if reply.protocol != METHOD_CEPHX || !context.methods().contains(&METHOD_CEPHX) {
+        if reply.protocol != METHOD_CEPHX {
             return Err(AuthFault::NoMethod);
         }
         if *self == Self::Greeted {
@@ -203,6 +206,10 @@ impl MonAuth {
 
     fn greet(&mut self, payload: &[u8], context: AuthContext<'_>) -> Result<Served, AuthFault> {
         let hello: Hello = Reader::new(payload).field().map_err(AuthFault::Malformed)?;
+        // By its type its methods and its policy were chosen.
+        if hello.name.kind != context.peer_type {
+            return Err(AuthFault::OtherType(context.peer_type, hello.name.kind));
+        }
         let common = context
             .methods()
             .iter()

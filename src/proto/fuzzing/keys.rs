@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::proto::auth::cephx::rotating::RotatingSecrets;
+use crate::proto::auth::cephx::ticket::TicketBlob;
 use crate::proto::auth::cephx::{CryptoKey, Entry, KeyType, Ticket, Tickets};
 use crate::proto::auth::{KeyStore, PERMANENT};
 use crate::types::{AuthName, EntityType, Entropy, Random, Secret, WallTime};
@@ -84,7 +85,7 @@ impl KeyStore for OneKey {
 
     fn keep(&self, _: Tickets) {}
 
-    fn discard(&self, _: EntityType) {}
+    fn discard(&self, _: EntityType, _: &TicketBlob) {}
 
     fn global_id(&self) -> u64 {
         0

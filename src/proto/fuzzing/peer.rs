@@ -174,7 +174,7 @@ impl End {
                 Event::KeepaliveAck(_) | Event::RemoteReset if self.opened == 0 => {
                     panic!("{event:?} before there is a session");
                 }
-                Event::Open(..) | Event::Resumed(_) => self.opened += 1,
+                Event::Open(..) | Event::Resumed(..) => self.opened += 1,
                 Event::Fault { fault, .. } => {
                     assert!(!fault.to_string().is_empty());
                     self.faults += 1;

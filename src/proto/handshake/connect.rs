@@ -1,5 +1,6 @@
 //! The dialler's handshake.
 
+use crate::proto::auth::cephx::Tickets;
 use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Dialogue, Identity, Said};
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{
@@ -27,6 +28,18 @@ pub struct Dialled {
     pub target: EntityAddr,
     /// The number of the attempt.
     pub global_seq: u64,
+    /// What a monitor has given us, to be kept when it has let us in: by that it
+    /// shows that nobody has changed it on the way.
+    pub gained: Option<Tickets>,
+}
+
+impl Dialled {
+    /// The handshake is done.
+    fn keep_gained(&mut self, context: &Context<'_>) {
+        if let Some(gained) = self.gained.take() {
+            context.config.auth.keys.keep(gained);
+        }
+    }
 }
 
 /// The states of a dialler.
@@ -86,10 +99,10 @@ impl Connecting {
                 on_compression_done(dialled, identity, &payload(frame)?, context)
             }
             (Self::Ident(dialled, identity), Tag::ServerIdent) => {
-                on_server_ident(&dialled, identity, payload(frame)?, context)
+                on_server_ident(dialled, identity, payload(frame)?, context)
             }
-            (Self::Reconnect(..), Tag::SessionReconnectOk) => {
-                on_reconnect_ok(&payload(frame)?, context)
+            (Self::Reconnect(dialled, identity, _), Tag::SessionReconnectOk) => {
+                on_reconnect_ok(dialled, identity, &payload(frame)?, context)
             }
             (Self::Reconnect(dialled, identity, _), Tag::SessionReset) => {
                 on_reset(dialled, identity, &payload(frame)?, context)
@@ -221,8 +234,8 @@ fn on_auth_done(
 /// Says what authentication has to say. `mode` is known once the acceptor has
 /// chosen it.
 fn say(
-    dialled: Dialled,
-    dialogue: Dialogue,
+    mut dialled: Dialled,
+    mut dialogue: Dialogue,
     said: Said,
     mode: Option<ConMode>,
     context: &mut Context<'_>,
@@ -242,6 +255,7 @@ fn say(
         }),
         (Said::More(payload), None) => context.out.control(&AuthRequestMore { payload }),
         (Said::Agreed(agreed), Some(mode)) => {
+            dialled.gained = dialogue.take_gained();
             if let Some(so_far) = dialogue.into_mon_auth() {
                 context.events.push(Event::MonAuth(so_far));
             }
@@ -352,14 +366,17 @@ fn reconnect(
 }
 
 fn on_reconnect_ok(
+    mut dialled: Dialled,
+    identity: Identity,
     granted: &SessionReconnectOk,
     context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
     if !context.session.could_have(granted.msg_seq) {
         return Err(Fault::ImpossibleSeq(granted.msg_seq));
     }
+    dialled.keep_gained(context);
     context.session.resume(granted.msg_seq);
-    Ok(Step::Resumed)
+    Ok(Step::Resumed(identity))
 }
 
 /// The acceptor does not have the session, or, unless `full`, its part of it.
@@ -383,7 +400,7 @@ fn on_reset(
 /// The acceptor decides whether there is a session to be kept. Its required
 /// features it checks itself.
 fn on_server_ident(
-    dialled: &Dialled,
+    mut dialled: Dialled,
     identity: Identity,
     ident: ServerIdent,
     context: &mut Context<'_>,
@@ -391,6 +408,7 @@ fn on_server_ident(
     if !ident.addrs.0.contains(&dialled.target) {
         return Err(Fault::WrongAcceptor(dialled.target));
     }
+    dialled.keep_gained(context);
     context.policy.lossy = ident.flags & FLAG_LOSSY != 0;
     context.session.server_cookie = ident.cookie;
     context.session.peer_global_seq = ident.global_seq;

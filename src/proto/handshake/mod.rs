@@ -11,7 +11,7 @@ pub use connect::{Connecting, Dialled};
 
 use crate::types::{EntityAddrVec, EntityType, Policy, Random, WallTime};
 
-use super::auth::{Answer, AuthContext};
+use super::auth::{Answer, AuthContext, Identity};
 use super::banner::{Banner, COMPRESSION};
 use super::compression::Compression;
 use super::config::{HandshakeLimits, ProtocolConfig};
@@ -39,7 +39,7 @@ pub enum Step<S> {
     /// A new session: it is done.
     Open(Peer),
     /// A session goes on: it is done.
-    Resumed,
+    Resumed(Identity),
     /// The dialler asks for a session; what becomes of that is decided where
     /// all sessions are known.
     Ask(Authenticated, Request),
@@ -162,7 +162,7 @@ impl<S> Step<S> {
         match self {
             Self::Next(state) => Step::Next(wrap(state)),
             Self::Open(peer) => Step::Open(peer),
-            Self::Resumed => Step::Resumed,
+            Self::Resumed(identity) => Step::Resumed(identity),
             Self::Ask(peer, request) => Step::Ask(peer, request),
         }
     }

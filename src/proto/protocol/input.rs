@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::proto::auth::Answer;
+use crate::proto::auth::{Answer, Identity};
 use crate::proto::banner::{Banner, revision};
 use crate::proto::exchange::Wire;
 use crate::proto::fault::{Fault, LinkDown};
@@ -11,13 +11,14 @@ use crate::proto::handshake::{Connecting, Context, Dialled, Handshake, Step};
 use crate::proto::output::{Clock, Event, Initiator, Intake, Peer};
 use crate::types::{AddrType, Hold, Time};
 
+use super::owner::Owner;
 use super::{Asking, Attempt, Protocol, State};
 
 /// How far a step has brought the handshake.
 enum Done {
     NotYet,
     Open(Peer),
-    Resumed,
+    Resumed(Identity),
     Asks,
 }
 
@@ -60,6 +61,7 @@ impl Protocol {
             return self.begin_legacy(target, deadline);
         }
         let dialled = Dialled {
+            gained: None,
             peer_type: self.peer_type,
             target,
             global_seq: self.config.global_seq.next(0),
@@ -191,7 +193,7 @@ impl Protocol {
                 continue;
             }
             if attempt.handshake.awaits_host() {
-                return Ok(());
+                return attempt.budget.check(rest.len());
             }
             let before = *rest;
             let frame = self.reader.next(rest, intake.admit)?;
@@ -257,12 +259,13 @@ impl Protocol {
         match done {
             Done::Open(peer) => {
                 self.session.features = peer.features;
+                self.owner = Owner::of(peer.name, &peer.identity);
                 self.open(Wire::Frames, now);
                 events.push(Event::Open(peer, Initiator::Us));
             }
-            Done::Resumed => {
+            Done::Resumed(identity) => {
                 self.open(Wire::Frames, now);
-                events.push(Event::Resumed(Initiator::Us));
+                events.push(Event::Resumed(identity, Initiator::Us));
             }
             Done::Asks if self.needs_verdict() => events.push(Event::Asked),
             Done::Asks => self.decide_alone(now, events),
@@ -313,7 +316,7 @@ impl Protocol {
                 Ok(Done::NotYet)
             }
             Step::Open(peer) => Ok(Done::Open(peer)),
-            Step::Resumed => Ok(Done::Resumed),
+            Step::Resumed(identity) => Ok(Done::Resumed(identity)),
             Step::Ask(peer, request) => {
                 self.state = State::Asking(Box::new(Asking {
                     peer,

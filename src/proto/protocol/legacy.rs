@@ -18,6 +18,7 @@ use crate::types::{
     AddrType, EntityAddr, EntityAddrVec, EntityName, EntityType, Time, WallTime, features,
 };
 
+use super::owner::Owner;
 use super::{Protocol, State};
 
 /// A handshake of v1 under way.
@@ -29,7 +30,7 @@ pub struct LegacyAttempt {
 
 /// A dialler of v1 that waits for a verdict.
 pub struct LegacyAsking {
-    request: Box<v1::Request>,
+    pub request: Box<v1::Request>,
     budget: Budget,
     pub deadline: Time,
 }
@@ -105,7 +106,7 @@ impl Protocol {
             return Ok(false);
         };
         if attempt.handshake.awaits_host() {
-            return Ok(false);
+            return attempt.budget.check(rest.len()).map(|()| false);
         }
         let before = rest.len();
         let Some(record) = attempt.handshake.expects().take(rest)? else {
@@ -338,6 +339,8 @@ impl Protocol {
         let ends = (self.config.name.kind, connect.host_type);
         let key = self.config.signatures.key(method, features, ends, agreed);
         let form = LegacyForm::new(v1::own_name(&self.config), features, key);
+        let identity = agreed.clone().identity(ConMode::Crc);
+        self.owner = asking.owner();
         if begins {
             let peer_type = connect.host_type;
             self.peer_type = peer_type;
@@ -346,12 +349,12 @@ impl Protocol {
                 name: EntityName::new(peer_type, -1),
                 addrs: self.peer.clone(),
                 features,
-                identity: asking.request.agreed.clone().identity(ConMode::Crc),
+                identity,
                 lossy: self.policy.lossy,
             };
             events.push(Event::Open(peer, Initiator::Peer));
         } else {
-            events.push(Event::Resumed(Initiator::Peer));
+            events.push(Event::Resumed(identity, Initiator::Peer));
         }
         if tells {
             self.state = State::Legacy(LegacyAttempt {
@@ -394,5 +397,14 @@ impl Protocol {
         self.writer.set_legacy(form);
         self.session.shared = true;
         self.open(Wire::Records { keepalive2 }, now);
+    }
+}
+
+impl LegacyAsking {
+    /// Who asks.
+    pub(super) fn owner(&self) -> Owner {
+        let Self { request, .. } = self;
+        let name = EntityName::new(request.connect.host_type, -1);
+        Owner::of(name, &request.agreed.clone().identity(ConMode::Crc))
     }
 }

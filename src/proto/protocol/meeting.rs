@@ -12,6 +12,7 @@ use crate::proto::output::{Event, Initiator, Peer};
 use crate::proto::replace::{Asked, Existing, Phase, Reconnect, Verdict, decide};
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityName, Time, features};
 
+use super::owner::Owner;
 use super::{Asking, Attempt, Protocol, State};
 
 /// The incoming side: an acceptor whose dialler waits for an answer.
@@ -29,6 +30,14 @@ impl Protocol {
     /// What is to become of the request, given the connection there is to the
     /// same peer.
     pub fn meet(&self, existing: Option<&Self>) -> Verdict {
+        if let Some(existing) = existing.filter(|existing| self.is_stranger_to(existing)) {
+            return match (self.asks_to_go_on(), &existing.state) {
+                (true, _) => Verdict::Reset { full: true },
+                // It must not end what somebody else has.
+                (false, State::Open(_)) => Verdict::Stale,
+                (false, _) => Verdict::Displace,
+            };
+        }
         let asking = match &self.state {
             State::Asking(asking) => asking,
             State::LegacyAsking(asking) => return self.meet_legacy(asking, existing),
@@ -51,6 +60,27 @@ impl Protocol {
         let dialler_first = image(asking.request.addrs()) < image(&self.local);
         let existing = existing.map(Self::as_existing);
         decide(existing.as_ref(), asked, dialler_first)
+    }
+
+    /// Has the dialler that waits for a verdict claimed the addresses of somebody
+    /// else, who has that connection?
+    pub fn is_stranger_to(&self, existing: &Self) -> bool {
+        let newcomer = match &self.state {
+            State::Asking(asking) => asking.owner(),
+            State::LegacyAsking(asking) => asking.owner(),
+            _ => return false,
+        };
+        let unproved = newcomer.is_to_prove_itself(&self.config) && !existing.policy.lossy;
+        unproved || existing.owner.is_other(&newcomer)
+    }
+
+    /// Does it say that there is a session already?
+    fn asks_to_go_on(&self) -> bool {
+        match &self.state {
+            State::Asking(asking) => matches!(asking.request, Request::Reconnect(_)),
+            State::LegacyAsking(asking) => asking.request.connect.connect_seq > 0,
+            _ => false,
+        }
     }
 
     /// Gives the dialler a session of its own.
@@ -152,7 +182,7 @@ impl Protocol {
                 let msg_seq = self.session.in_seq();
                 self.writer.control(&SessionReconnectOk { msg_seq });
                 self.open(Wire::Frames, now);
-                events.push(Event::Resumed(Initiator::Peer));
+                events.push(Event::Resumed(peer.identity, Initiator::Peer));
             }
         }
     }
@@ -211,6 +241,21 @@ impl Protocol {
             identity: peer.identity,
             lossy,
         };
+        self.owner = Owner::of(peer.name, &peer.identity);
         events.push(Event::Open(peer, Initiator::Peer));
+    }
+}
+
+impl Asking {
+    /// Who asks.
+    fn owner(&self) -> Owner {
+        let num = match &self.request {
+            Request::Ident(ident) => ident.gid,
+            Request::Reconnect(_) => -1,
+        };
+        Owner::of(
+            EntityName::new(self.peer.peer_type, num),
+            &self.peer.identity,
+        )
     }
 }

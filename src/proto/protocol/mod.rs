@@ -22,6 +22,7 @@
 mod input;
 mod legacy;
 mod meeting;
+mod owner;
 mod reaction;
 
 use std::io::IoSlice;
@@ -41,6 +42,7 @@ use super::output::{Clock, Spares};
 use super::route::route;
 use super::session::Session;
 use legacy::{LegacyAsking, LegacyAttempt};
+use owner::Owner;
 
 /// One connection to one peer, without its socket.
 ///
@@ -51,6 +53,7 @@ pub struct Protocol {
     config: Arc<ProtocolConfig>,
     local: EntityAddrVec,
     peer_type: EntityType,
+    owner: Owner,
     /// Where the peer can be dialled: as asked for, or as it calls itself.
     peer: EntityAddrVec,
     policy: Policy,
@@ -131,6 +134,7 @@ impl Protocol {
         let policy = *config.policies.get(peer_type);
         Self {
             peer_type,
+            owner: Owner::unknown(peer_type),
             peer,
             ..Self::new(config, local, policy, seed)
         }
@@ -339,6 +343,7 @@ impl Protocol {
             config,
             local,
             peer_type: EntityType(0),
+            owner: Owner::unknown(EntityType(0)),
             peer: EntityAddrVec::default(),
             policy,
             incoming: false,

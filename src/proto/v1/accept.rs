@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 
 use super::records::{Connect, ConnectReply, Expected, Opening, Record, Tag};
 use super::{Step, anonymous, is_allowed, own_address, version_between};
-use crate::proto::auth::{
-    Agreed, Answer, AuthFault, ConMode, Examination, METHOD_CEPHX, Verdict, is_login,
-};
+use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Examination, Verdict, is_login};
 use crate::proto::codec::DecodeError;
+use crate::proto::config::ProtocolConfig;
 use crate::proto::fault::Fault;
 use crate::proto::frame::LegacyForm;
 use crate::proto::handshake::Context;
 use crate::proto::output::Event;
-use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityType, Policy, features};
+use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityType, Policy};
 
 /// The states of an acceptor.
 pub enum Accepting {
@@ -34,8 +33,8 @@ pub enum Accepting {
 pub struct Dialler {
     /// The address by which it is known.
     addr: EntityAddr,
-    /// What it was challenged by.
-    challenged: Option<Examination>,
+    /// What it was challenged by, calling itself so.
+    challenged: Option<(EntityType, Examination)>,
     /// Times that it was not believed.
     denied: u32,
     /// What it has shown, and what was said to that.
@@ -46,6 +45,8 @@ pub struct Dialler {
 /// as good as it was.
 #[derive(Debug)]
 struct Proof {
+    /// What it called itself: what is good enough of one type need not be of another.
+    host_type: EntityType,
     protocol: u32,
     authorizer: Vec<u8>,
     agreed: Agreed,
@@ -169,10 +170,6 @@ fn on_connect(
     let protocol = connect.authorizer_protocol;
     let signatures = context.config.signatures;
     context.policy.features_required |= signatures.required_features(protocol, local, peer);
-    if protocol == METHOD_CEPHX {
-        // An authorizer that is not challenged could be sent again by anybody.
-        context.policy.features_required |= features::CEPHX_V2;
-    }
     if connect.protocol_version != version_between(local, peer, local) {
         return Ok(decline(Tag::BadProtocolVersion, dialler, &connect, context));
     }
@@ -182,19 +179,20 @@ fn on_connect(
     let authorizer = &connect.authorizer;
     if protocol == 0 && is_login(peer, local) && is_allowed(context.auth(peer)) {
         // It will authenticate by messages, later.
-        return ask(dialler, anonymous(), connect);
+        return ask(dialler, anonymous(), connect, context.config);
     }
     let known = dialler
         .proof
         .as_ref()
-        .filter(|proof| proof.protocol == protocol && proof.authorizer == *authorizer);
+        .filter(|proof| proof.host_type == peer && proof.protocol == protocol)
+        .filter(|proof| proof.authorizer == *authorizer);
     if let Some(proof) = known {
         let agreed = proof.agreed.clone();
-        return ask(dialler, agreed, connect);
+        return ask(dialler, agreed, connect, context.config);
     }
     let auth = context.auth(peer);
     let (examination, verdict) = match dialler.challenged.take() {
-        Some(mut begun) if begun.method() == protocol => {
+        Some((kind, mut begun)) if kind == peer && begun.method() == protocol => {
             let verdict = begun.more(authorizer, auth)?;
             (begun, verdict)
         }
@@ -218,15 +216,16 @@ fn examined(
     Ok(match verdict {
         Verdict::Agreed(agreed, reply) => {
             dialler.proof = Some(Box::new(Proof {
+                host_type: connect.host_type,
                 protocol: connect.authorizer_protocol,
                 authorizer: connect.authorizer.clone(),
                 agreed: (*agreed).clone(),
                 reply,
             }));
-            ask(dialler, *agreed, connect)?
+            ask(dialler, *agreed, connect, context.config)?
         }
         Verdict::More(challenge) => {
-            dialler.challenged = Some(examination);
+            dialler.challenged = Some((connect.host_type, examination));
             let local = context.config.name.kind;
             let reply = ConnectReply {
                 authorizer: challenge,
@@ -252,8 +251,20 @@ fn examined(
 
 /// What a peer has proved to be must be what it says it is: on that its policy
 /// was chosen.
-fn ask(dialler: Dialler, agreed: Agreed, connect: Connect) -> Result<Step<Accepting>, Fault> {
+fn ask(
+    dialler: Dialler,
+    agreed: Agreed,
+    connect: Connect,
+    config: &ProtocolConfig,
+) -> Result<Step<Accepting>, Fault> {
     let said = connect.host_type;
+    let ends = (config.name.kind, said);
+    if config
+        .signatures
+        .lacks_key(connect.authorizer_protocol, ends, &agreed)
+    {
+        return Err(AuthFault::NoKey.into());
+    }
     let proved = agreed.name.as_ref().filter(|_| agreed.is_proved);
     if let Some(name) = proved.filter(|name| name.kind != said) {
         return Err(AuthFault::OtherType(said, name.kind).into());

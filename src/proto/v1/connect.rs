@@ -328,6 +328,9 @@ fn on_grant(
     let (local, peer) = (context.config.name.kind, attempt.dialled.peer_type);
     let signatures = context.config.signatures;
     let proven = signatures.required_features(attempt.authorizer.0, local, peer);
+    if signatures.lacks_key(attempt.authorizer.0, (local, peer), &agreed) {
+        return Err(AuthFault::NoKey.into());
+    }
     let lacking = (policy.features_required | proven) & !reply.features;
     if lacking != 0 {
         return Err(Fault::PeerLacksFeatures(lacking));
@@ -372,7 +375,7 @@ fn open(
         };
         Event::Open(peer, Initiator::Us)
     } else {
-        Event::Resumed(Initiator::Us)
+        Event::Resumed(agreed.identity(ConMode::Crc), Initiator::Us)
     });
     Step::Open(form)
 }

@@ -30,10 +30,28 @@ impl Default for Signatures {
 impl Signatures {
     /// What the other end has to have if such a method is used with it.
     pub fn required_features(self, method: u32, local: EntityType, peer: EntityType) -> u64 {
-        match method == METHOD_CEPHX && self.required(local, peer) {
-            true => features::MSG_AUTH,
-            false => 0,
+        if method != METHOD_CEPHX {
+            return 0;
         }
+        // Without it an authorizer could be sent again by anybody who has seen it, and
+        // a signature would cover a part of the header alone. Nothing guards what the
+        // ends say of their features.
+        let challenged = features::CEPHX_V2;
+        match self.required(local, peer) {
+            true => challenged | features::MSG_AUTH,
+            false => challenged,
+        }
+    }
+
+    /// Has authentication brought no key, though messages have to be signed?
+    pub fn lacks_key(
+        self,
+        method: u32,
+        (local, peer): (EntityType, EntityType),
+        agreed: &Agreed,
+    ) -> bool {
+        let required = self.required(local, peer) && method == METHOD_CEPHX;
+        required && signing_key(agreed).is_none()
     }
 
     /// What messages are signed with: by cephx alone there is a key that both ends
@@ -48,10 +66,7 @@ impl Signatures {
         // Nobody who insists on signatures wants them unchecked.
         let wanted = self.wanted || self.required(local, peer);
         let signs = wanted && method == METHOD_CEPHX && common & features::MSG_AUTH != 0;
-        match agreed.session_key.as_ref().filter(|_| signs)? {
-            SessionKey::Cephx(key) => Some(key.clone()),
-            SessionKey::Host(secret) => CryptoKey::new(KeyType::Aes, secret.clone()).ok(),
-        }
+        Some(agreed).filter(|_| signs).and_then(signing_key)
     }
 
     fn required(self, local: EntityType, peer: EntityType) -> bool {
@@ -59,5 +74,15 @@ impl Signatures {
             true => self.cluster,
             false => self.service,
         }
+    }
+}
+
+/// A key of the host's has no type: its length tells.
+fn signing_key(agreed: &Agreed) -> Option<CryptoKey> {
+    match agreed.session_key.as_ref()? {
+        SessionKey::Cephx(key) => Some(key.clone()),
+        SessionKey::Host(secret) => [KeyType::Aes, KeyType::Aes256Krb5]
+            .into_iter()
+            .find_map(|kind| CryptoKey::new(kind, secret.clone()).ok()),
     }
 }

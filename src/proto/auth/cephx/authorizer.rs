@@ -94,6 +94,11 @@ impl Authorizer {
         Self::begin(shown, info.session_key, entropy)
     }
 
+    /// The ticket that it shows.
+    pub const fn shown(&self) -> &TicketBlob {
+        &self.shown.blob
+    }
+
     fn begin(shown: Shown, session_key: CryptoKey, entropy: &Entropy) -> Result<Self, CephxError> {
         let nonce = entropy.number()?;
         let authorize = Authorize {

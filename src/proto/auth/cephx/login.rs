@@ -114,6 +114,11 @@ impl Login {
         })
     }
 
+    /// The ticket that it shows to keep its number.
+    pub fn shown(&self) -> Option<&TicketBlob> {
+        self.old.as_ref().map(|ticket| &ticket.blob)
+    }
+
     fn authenticate(&self, entropy: &Entropy) -> Result<Vec<u8>, CephxError> {
         let server_challenge = self.server_challenge.ok_or(CephxError::OutOfTurn)?;
         let client_challenge = entropy.number()?;
