@@ -245,7 +245,8 @@ static void what_comes_is_decoded_before_it_is_dispatched(void)
     WAIT_UNTIL(ends.got.messages == 1 && ends.got.released == 1);
     CHECK(ends.got.decoded == 1 && ends.got.user == &ends.got);
     CHECK_OK(msgr_send(ends.conn, check_message(TYPE, "bad")));
-    CHECK_OK(msgr_send(ends.conn, check_message(TYPE, "never seen")));
+    /* The peer may have hung up before this one. */
+    (void)msgr_send(ends.conn, check_message(TYPE, "never seen"));
     WAIT_UNTIL(ends.got.resets == 1);
     CHECK(strstr(ends.got.fault, "type 77 does not decode") != NULL);
     CHECK(ends.got.messages == 1 && ends.got.decoded == 1);

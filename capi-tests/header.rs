@@ -14,7 +14,7 @@ struct Section {
 
 /// The header's table of contents. A file that is missing here is found by
 /// `every_file_with_an_exported_function_is_a_section`.
-const SECTIONS: [Section; 19] = [
+const SECTIONS: [Section; 22] = [
     Section {
         title: "Version",
         file: "version",
@@ -96,6 +96,21 @@ const SECTIONS: [Section; 19] = [
         extra: "",
     },
     Section {
+        title: "Its segments",
+        file: "segment",
+        extra: "",
+    },
+    Section {
+        title: "Bytes that outlive it",
+        file: "buf",
+        extra: "",
+    },
+    Section {
+        title: "What else stands on it",
+        file: "message_header",
+        extra: HEADER_INIT,
+    },
+    Section {
         title: "The program's object behind a message",
         file: "body",
         extra: "",
@@ -135,6 +150,14 @@ const POLICY_INIT: &str = "
  * `msgr_policy policy = MSGR_POLICY_INIT;` is a policy with every switch off.
  */
 #define MSGR_POLICY_INIT { (uint32_t)sizeof(msgr_policy), 0, 0, 0, 0, 0, 0, 0 }
+";
+
+const HEADER_INIT: &str = "
+/**
+ * `msgr_header header = MSGR_HEADER_INIT;` is one to be filled in.
+ */
+#define MSGR_HEADER_INIT                                                            \\
+    { (uint32_t)sizeof(msgr_header), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 ";
 
 const DISPATCHER_INIT: &str = "
@@ -257,7 +280,7 @@ fn header() -> String {
     let mut text = String::new();
     text += config.header.as_deref().unwrap_or_default().trim_start();
     text += "\n/* Generated from src/capi by `MSGR_BLESS=1 cargo test --test header`. */\n\n";
-    text += "#ifndef MSGR_H\n#define MSGR_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n";
+    text += "#ifndef MSGR_H\n#define MSGR_H\n\n#include <stddef.h>\n#include <stdint.h>\n#include <sys/uio.h>\n\n";
     text += "#ifdef __cplusplus\nextern \"C\" {\n#endif\n";
     for Section { title, file, extra } in SECTIONS {
         let rule = "-".repeat(80 - title.len());

@@ -61,7 +61,12 @@ static_assert(MSGR_FRONT == 0 && MSGR_MIDDLE == 1 && MSGR_DATA == 2, "segments")
 static_assert(MSGR_ENTITY_MON == 1 && MSGR_ENTITY_MDS == 2 && MSGR_ENTITY_OSD == 4 &&
                   MSGR_ENTITY_CLIENT == 8 && MSGR_ENTITY_MGR == 16,
               "entity types are what the wire has");
-static_assert(MSGR_DISPATCH_FAST == 1, "flags");
+static_assert(MSGR_DISPATCH_FAST == 1 && MSGR_DISPATCH_STAMPS == 2, "flags");
+static_assert(sizeof(msgr_header) == 72, "size of msgr_header");
+static_assert(offsetof(msgr_header, seq) == 8, "seq");
+static_assert(offsetof(msgr_header, source_type) == 32, "source_type");
+static_assert(offsetof(msgr_header, data_off) == 44, "data_off");
+static_assert(offsetof(msgr_header, data_crc) == 68, "data_crc");
 
 typedef void (*function)(void);
 #define ADDRESS(name) (function)(name)
@@ -165,6 +170,25 @@ static const function functions[] = {
     ADDRESS(msgr_msg_set_version),
     ADDRESS(msgr_msg_seq),
     ADDRESS(msgr_msg_conn),
+    ADDRESS(msgr_msg_append_iov),
+    ADDRESS(msgr_msg_iov),
+    ADDRESS(msgr_msg_clear),
+    ADDRESS(msgr_buf_create),
+    ADDRESS(msgr_buf_ref),
+    ADDRESS(msgr_buf_unref),
+    ADDRESS(msgr_buf_data),
+    ADDRESS(msgr_buf_len),
+    ADDRESS(msgr_msg_buf),
+    ADDRESS(msgr_msg_append_buf),
+    ADDRESS(msgr_msg_source),
+    ADDRESS(msgr_msg_source_type),
+    ADDRESS(msgr_msg_source_num),
+    ADDRESS(msgr_msg_stamp),
+    ADDRESS(msgr_msg_cost),
+    ADDRESS(msgr_msg_data_off),
+    ADDRESS(msgr_msg_set_data_off),
+    ADDRESS(msgr_msg_set_conn),
+    ADDRESS(msgr_msg_header),
     ADDRESS(msgr_msg_set_user),
     ADDRESS(msgr_msg_user),
     ADDRESS(msgr_set_decoder),

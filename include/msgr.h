@@ -3,7 +3,7 @@
  *
  * Conventions
  *
- * Handles (msgr_ctx, msgr_messenger, msgr_conn, msgr_msg) are counted. What a
+ * Handles (msgr_ctx, msgr_messenger, msgr_conn, msgr_msg, msgr_buf) are counted. What a
  * function writes to an `out` parameter belongs to the caller, who gives it back
  * with the noun's _unref; an `out` parameter of a handle is NULL after a failure.
  * NULL is refused with -EINVAL where a handle is needed, and legal in every
@@ -12,7 +12,7 @@
  * Results are 0 or a count, or a negative errno:
  *
  *     -EINVAL           an argument is NULL, malformed or out of its range
- *     -ENOENT           no option has that name
+ *     -ENOENT           there is nothing of that name or number
  *     -ENAMETOOLONG     the buffer is too short; nothing is written
  *     -E2BIG            a structure uses fields this library does not know
  *     -EMSGSIZE         the message is too large
@@ -59,6 +59,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -83,6 +84,12 @@ uint32_t msgr_version(void);
 const char *msgr_version_string(void);
 
 /* Handles ------------------------------------------------------------------------- */
+
+/**
+ * Bytes with a count of those who refer to them, which may be parts of several
+ * messages.
+ */
+typedef struct msgr_buf msgr_buf;
 
 /**
  * A connection to one peer. Equal pointers are the same connection, and as
@@ -1023,6 +1030,11 @@ int msgr_auth_ticket_left(msgr_messenger *messenger, int service);
 
 /** In `flags`: ask this dispatcher for fast dispatch. */
 #define MSGR_DISPATCH_FAST 1
+/**
+ * In `flags`: read the clock for MSGR_STAMP_DISPATCH whenever a message is given to
+ * dispatch.
+ */
+#define MSGR_DISPATCH_STAMPS 2
 
 /**
  * Callbacks of a program. Slots that are NULL mean what Ceph's `Dispatcher`
@@ -1039,7 +1051,7 @@ int msgr_auth_ticket_left(msgr_messenger *messenger, int service);
 typedef struct msgr_dispatcher {
     /** Bytes of this structure that are set. */
     uint32_t struct_size;
-    /** 0 or MSGR_DISPATCH_FAST. */
+    /** 0, or MSGR_DISPATCH_FAST and MSGR_DISPATCH_STAMPS together or alone. */
     uint32_t flags;
     /**
      * On a worker, with MSGR_DISPATCH_FAST: may this message be dispatched
@@ -1353,13 +1365,6 @@ int msgr_conn_mode(const msgr_conn *conn);
 
 /* Message ------------------------------------------------------------------------- */
 
-/** The first segment: usually the encoded body. */
-#define MSGR_FRONT 0
-/** The second segment. */
-#define MSGR_MIDDLE 1
-/** The third segment: bulk data. */
-#define MSGR_DATA 2
-
 /**
  * Below it messages share the dispatch queue by size; from it on, the higher
  * priority always goes first.
@@ -1386,51 +1391,6 @@ msgr_msg *msgr_msg_ref(msgr_msg *msg);
 
 /** Drops a reference; NULL is ignored. Any thread. */
 void msgr_msg_unref(msgr_msg *msg);
-
-/**
- * Adds a copy of `len` bytes to the end of a segment (`MSGR_FRONT`,
- * `MSGR_MIDDLE`, `MSGR_DATA`).
- *
- * Returns 0; -EINVAL; -EMSGSIZE if the segment would reach 4 GiB. Any thread,
- * also in callbacks.
- */
-int msgr_msg_append_copy(msgr_msg *msg, int segment, const void *data, size_t len);
-
-/**
- * Adds `len` bytes to the end of a segment without copying them.
- *
- * On success the memory belongs to the message and must not be changed until
- * `free_fn(arg)` is called: once, on any thread, when the bytes are sent and
- * no message refers to them any more; at once if `len` is 0. `free_fn` NULL
- * suits memory that lives for ever. On failure the memory stays the caller's
- * and `free_fn` is not called. Small pieces are cheaper copied.
- *
- * Returns 0; -EINVAL; -EMSGSIZE if the segment would reach 4 GiB. Any thread,
- * also in callbacks.
- */
-int msgr_msg_append(msgr_msg *msg,
-                    int segment,
-                    const void *data,
-                    size_t len,
-                    void (*free_fn)(void *arg),
-                    void *arg);
-
-/**
- * How many bytes a segment has; 0 for NULL or an unknown segment. Any
- * thread, also in callbacks.
- */
-size_t msgr_msg_len(const msgr_msg *msg, int segment);
-
-/**
- * The bytes of a segment in one piece, `msgr_msg_len` of them; NULL for NULL
- * or an unknown segment. Received segments are in one piece already; several
- * appended pieces are joined by this, once.
- *
- * The bytes belong to the message. The pointer is good until the segment is
- * changed or the caller's reference is given up. Any thread, also in
- * callbacks.
- */
-const void *msgr_msg_data(msgr_msg *msg, int segment);
 
 /**
  * The message's type; 0 for NULL. Any thread, also in callbacks. Ceph:
@@ -1490,6 +1450,291 @@ uint64_t msgr_msg_seq(const msgr_msg *msg);
  * Ceph: `Message::get_connection`.
  */
 msgr_conn *msgr_msg_conn(const msgr_msg *msg);
+
+/* Its segments -------------------------------------------------------------------- */
+
+/** The first segment: usually the encoded body. */
+#define MSGR_FRONT 0
+/** The second segment. */
+#define MSGR_MIDDLE 1
+/** The third segment: bulk data. */
+#define MSGR_DATA 2
+
+/**
+ * Adds a copy of `len` bytes to the end of a segment (`MSGR_FRONT`,
+ * `MSGR_MIDDLE`, `MSGR_DATA`).
+ *
+ * Returns 0; -EINVAL; -EMSGSIZE if the segment would reach 4 GiB. Any thread,
+ * also in callbacks.
+ */
+int msgr_msg_append_copy(msgr_msg *msg, int segment, const void *data, size_t len);
+
+/**
+ * Adds `len` bytes to the end of a segment without copying them.
+ *
+ * On success the memory belongs to the message and must not be changed until
+ * `free_fn(arg)` is called: once, on any thread, when the bytes are sent and
+ * no message refers to them any more; at once if `len` is 0. `free_fn` NULL
+ * suits memory that lives for ever. On failure the memory stays the caller's
+ * and `free_fn` is not called. Small pieces are cheaper copied.
+ *
+ * Returns 0; -EINVAL; -EMSGSIZE if the segment would reach 4 GiB. Any thread,
+ * also in callbacks.
+ */
+int msgr_msg_append(msgr_msg *msg,
+                    int segment,
+                    const void *data,
+                    size_t len,
+                    void (*free_fn)(void *arg),
+                    void *arg);
+
+/**
+ * Adds several pieces of one owner's to the end of a segment without copying them.
+ *
+ * On success all of that memory belongs to the message, as with `msgr_msg_append`:
+ * `free_fn(arg)` is called once, when nothing refers to any of the pieces any more.
+ * Empty pieces are passed over. The array itself is read by the call and not kept.
+ *
+ * Returns 0; -EINVAL; -EMSGSIZE if the segment would reach 4 GiB. On failure the
+ * memory stays the caller's and `free_fn` is not called. Any thread, also in
+ * callbacks.
+ */
+int msgr_msg_append_iov(msgr_msg *msg,
+                        int segment,
+                        const struct iovec *iov,
+                        size_t count,
+                        void (*free_fn)(void *arg),
+                        void *arg);
+
+/**
+ * How many bytes a segment has; 0 for NULL or an unknown segment. Any
+ * thread, also in callbacks.
+ */
+size_t msgr_msg_len(const msgr_msg *msg, int segment);
+
+/**
+ * The bytes of a segment in one piece, `msgr_msg_len` of them; NULL for NULL
+ * or an unknown segment. Received segments are in one piece already; several
+ * appended pieces are joined by this, once. `msgr_msg_iov` does not join them.
+ *
+ * The bytes belong to the message. The pointer is good until the segment is
+ * changed or the caller's reference is given up. Any thread, also in
+ * callbacks.
+ */
+const void *msgr_msg_data(msgr_msg *msg, int segment);
+
+/**
+ * Where the pieces of a segment are, without joining them: fills up to `count`
+ * entries of `iov`, which may be NULL if that is 0.
+ *
+ * The bytes belong to the message. The pointers are good until the segment is
+ * changed or joined, or the caller's reference is given up.
+ *
+ * Returns how many pieces there are, which may be more than `count`; -EINVAL. Any
+ * thread, also in callbacks.
+ */
+int msgr_msg_iov(const msgr_msg *msg, int segment, struct iovec *iov, size_t count);
+
+/**
+ * Takes all bytes out of a segment. Memory that was lent to it is given back, as
+ * far as nothing else refers to it.
+ *
+ * Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Message::clear_payload`, `clear_data`.
+ */
+int msgr_msg_clear(msgr_msg *msg, int segment);
+
+/* Bytes that outlive it ----------------------------------------------------------- */
+
+/**
+ * Makes a buffer of `len` bytes without copying them.
+ *
+ * On success the memory belongs to the buffer and must not be changed until
+ * `free_fn(arg)` is called: once, on any thread, when neither the buffer nor a
+ * message refers to it any more. `free_fn` NULL suits memory that lives for ever.
+ * On failure it stays the caller's and `free_fn` is not called.
+ *
+ * `*out` gets a reference that belongs to the caller. Returns 0 or -EINVAL. Any
+ * thread, also in callbacks.
+ */
+int msgr_buf_create(const void *data,
+                    size_t len,
+                    void (*free_fn)(void *arg),
+                    void *arg,
+                    msgr_buf **out);
+
+/** Adds a reference. Returns `buf`, NULL for NULL. Any thread. */
+msgr_buf *msgr_buf_ref(msgr_buf *buf);
+
+/** Drops a reference; NULL is ignored. Any thread. */
+void msgr_buf_unref(msgr_buf *buf);
+
+/**
+ * The bytes, `msgr_buf_len` of them; NULL for NULL. They are not to be changed, and
+ * the pointer is good as long as a reference is held. Any thread, also in
+ * callbacks.
+ */
+const void *msgr_buf_data(const msgr_buf *buf);
+
+/** How many bytes there are; 0 for NULL. Any thread, also in callbacks. */
+size_t msgr_buf_len(const msgr_buf *buf);
+
+/**
+ * One piece of a segment, counted from 0, as a buffer that outlives the message. It
+ * is shared, not copied, and takes nothing of a throttle: whoever keeps many of a
+ * peer's bytes has to limit them. It keeps all of the memory that it is a part of;
+ * small messages that came have a piece for each segment.
+ *
+ * `*out` gets a reference that belongs to the caller. Returns 0; -EINVAL; -ENOENT if
+ * there are fewer pieces. Any thread, also in callbacks.
+ */
+int msgr_msg_buf(const msgr_msg *msg, int segment, size_t index, msgr_buf **out);
+
+/**
+ * Adds `len` bytes of a buffer, from `offset` on, to the end of a segment. They are
+ * shared, not copied; the buffer stays the caller's.
+ *
+ * Returns 0; -EINVAL, also if the buffer has not so many bytes; -EMSGSIZE if the
+ * segment would reach 4 GiB. Any thread, also in callbacks.
+ */
+int msgr_msg_append_buf(msgr_msg *msg,
+                        int segment,
+                        const msgr_buf *buf,
+                        size_t offset,
+                        size_t len);
+
+/* What else stands on it ---------------------------------------------------------- */
+
+/** Its first bytes were read. */
+#define MSGR_STAMP_RECV 0
+/** It was granted what the throttles want for it. */
+#define MSGR_STAMP_THROTTLE 1
+/** All of it was there. */
+#define MSGR_STAMP_RECV_COMPLETE 2
+/**
+ * A dispatcher got it. Where no dispatcher has the flag MSGR_DISPATCH_STAMPS it is,
+ * for ordinary dispatch, when the message was queued.
+ */
+#define MSGR_STAMP_DISPATCH 3
+
+/** In `flags` of a msgr_header: the message is whole. */
+#define MSGR_HEADER_COMPLETE 1
+
+/**
+ * Header and footer of a message as numbers (Ceph's `ceph_msg_header`,
+ * `ceph_msg_footer`). Begin with `struct_size`.
+ */
+typedef struct msgr_header {
+    /** Bytes of this structure that are to be filled in. */
+    uint32_t struct_size;
+    /** MSGR_HEADER_COMPLETE, always. */
+    uint32_t flags;
+    /** As msgr_msg_seq. */
+    uint64_t seq;
+    /** As msgr_msg_tid. */
+    uint64_t tid;
+    /** As msgr_msg_source_num. */
+    int64_t source_num;
+    /** As msgr_msg_source_type. */
+    int32_t source_type;
+    /** As msgr_msg_type. */
+    uint16_t type;
+    /** As msgr_msg_priority. */
+    uint16_t priority;
+    /** The version of the body's encoding. */
+    uint16_t version;
+    /** The oldest version that can decode the body. */
+    uint16_t compat;
+    /** As msgr_msg_data_off. */
+    uint16_t data_off;
+    /** 0. */
+    uint16_t reserved;
+    /** Bytes of MSGR_FRONT. */
+    uint32_t front_len;
+    /** Bytes of MSGR_MIDDLE. */
+    uint32_t middle_len;
+    /** Bytes of MSGR_DATA. */
+    uint32_t data_len;
+    /** The crc32c of MSGR_FRONT, from 0 on and not inverted, as in Ceph's footer. */
+    uint32_t front_crc;
+    /** The crc32c of MSGR_MIDDLE. */
+    uint32_t middle_crc;
+    /** The crc32c of MSGR_DATA. */
+    uint32_t data_crc;
+} msgr_header;
+
+/**
+ * `msgr_header header = MSGR_HEADER_INIT;` is one to be filled in.
+ */
+#define MSGR_HEADER_INIT                                                            \
+    { (uint32_t)sizeof(msgr_header), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Writes whom a message came from into `buf`, as "osd.3": what its connection's
+ * peer is called, whose number is "?" if it has none.
+ *
+ * Returns the text's length without its NUL; -ENOENT for a message without a
+ * connection; -ENAMETOOLONG if it does not fit into `len` bytes, and then nothing
+ * is written. Any thread, also in callbacks. Ceph: `Message::get_source`.
+ */
+int msgr_msg_source(const msgr_msg *msg, char *buf, size_t len);
+
+/**
+ * The type of whom a message came from (`MSGR_ENTITY_...`); 0 without a connection
+ * and for NULL. Any thread, also in callbacks. Ceph: `Message::get_source`.
+ */
+int msgr_msg_source_type(const msgr_msg *msg);
+
+/**
+ * The number of whom a message came from, 3 of "osd.3"; -1 if there is none and for
+ * NULL. Any thread, also in callbacks. Ceph: `Message::get_source`.
+ */
+int64_t msgr_msg_source_num(const msgr_msg *msg);
+
+/**
+ * When that happened to a received message (`MSGR_STAMP_...`), in nanoseconds since
+ * 1970; 0 for a message of one's own, NULL and an unknown number. A worker reads
+ * the clock once for all that it finds to do, so that messages which come together
+ * have the same times. Any thread, also in callbacks. Ceph:
+ * `Message::get_recv_stamp`, `get_throttle_stamp`, `get_recv_complete_stamp`,
+ * `get_dispatch_stamp`.
+ */
+uint64_t msgr_msg_stamp(const msgr_msg *msg, int which);
+
+/**
+ * What a message costs: the bytes of its MSGR_DATA; 0 for NULL. Any thread, also in
+ * callbacks. Ceph: `Message::get_cost`.
+ */
+uint64_t msgr_msg_cost(const msgr_msg *msg);
+
+/**
+ * The low 16 bits of where the data belongs in what it is a part of, a hint for its
+ * alignment; -EINVAL for NULL. A new message has 0. Any thread, also in callbacks.
+ * Ceph: `ceph_msg_header::data_off`.
+ */
+int msgr_msg_data_off(const msgr_msg *msg);
+
+/** Sets the same. Any thread, also in callbacks. */
+void msgr_msg_set_data_off(msgr_msg *msg, uint16_t data_off);
+
+/**
+ * Says on which connection a message came, in place of what msgr_msg_conn answers;
+ * NULL: on none. The message keeps the connection, and lets go of the one before: no
+ * other thread may still use a pointer that was lent from it. Where the message is
+ * sent to does not depend on it. Any thread, also in callbacks. Ceph:
+ * `Message::set_connection`.
+ */
+void msgr_msg_set_conn(msgr_msg *msg, msgr_conn *conn);
+
+/**
+ * Fills in `out`, up to the size that it says it has. The crcs are computed by the
+ * call, which takes some time for a large message.
+ *
+ * Returns 0; -EINVAL; -E2BIG for a structure with fields that this library does not
+ * know and that are not 0. Any thread, also in callbacks. Ceph:
+ * `Message::get_header`, `get_footer`.
+ */
+int msgr_msg_header(const msgr_msg *msg, struct msgr_header *out);
 
 /* The program's object behind a message ------------------------------------------- */
 

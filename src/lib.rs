@@ -63,10 +63,10 @@ pub use messenger::{
 };
 pub use proto::{
     Agreed, Answer as AuthAnswer, AuthFault, AuthWant, ConMode, Fault, Identity, LinkDown,
-    METHOD_CEPHX, METHOD_NONE, Question as AuthQuestion, SessionKey,
+    METHOD_CEPHX, METHOD_NONE, Question as AuthQuestion, SessionKey, footer_crcs,
 };
 pub use types::{
     AddrType, AuthName, Body, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,
     PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW, ParseAddrError, ParseNameError, Payload,
-    Policy, Secret, WallTime, features,
+    Policy, Secret, Stamps, WallTime, features,
 };

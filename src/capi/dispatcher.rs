@@ -12,6 +12,9 @@ use crate::{ConnectionRef, Dispatcher, Message, Messenger};
 
 /// In `flags`: ask this dispatcher for fast dispatch.
 pub const MSGR_DISPATCH_FAST: u32 = 1;
+/// In `flags`: read the clock for MSGR_STAMP_DISPATCH whenever a message is given to
+/// dispatch.
+pub const MSGR_DISPATCH_STAMPS: u32 = 2;
 
 /// Callbacks of a program. Slots that are NULL mean what Ceph's `Dispatcher`
 /// does by default. Begin with `MSGR_DISPATCHER_INIT`.
@@ -28,7 +31,7 @@ pub const MSGR_DISPATCH_FAST: u32 = 1;
 pub struct msgr_dispatcher {
     /// Bytes of this structure that are set.
     pub struct_size: u32,
-    /// 0 or MSGR_DISPATCH_FAST.
+    /// 0, or MSGR_DISPATCH_FAST and MSGR_DISPATCH_STAMPS together or alone.
     pub flags: u32,
     /// On a worker, with MSGR_DISPATCH_FAST: may this message be dispatched
     /// there? Above 0 for yes. NULL: yes, all. A connection's messages keep their
@@ -133,6 +136,10 @@ impl Dispatcher for ForeignDispatcher {
         self.slots.flags & MSGR_DISPATCH_FAST != 0 && self.slots.fast_dispatch.is_some()
     }
 
+    fn wants_stamps(&self) -> bool {
+        self.slots.flags & MSGR_DISPATCH_STAMPS != 0
+    }
+
     fn fast_dispatch(
         &self,
         con: &ConnectionRef,
@@ -221,7 +228,7 @@ unsafe fn add_dispatcher(
     // SAFETY: the caller's promises are the callees'.
     let (messenger, slots) =
         unsafe { (handle::borrow(messenger)?, handle::read_struct(dispatcher)?) };
-    if slots.flags & !MSGR_DISPATCH_FAST != 0 {
+    if slots.flags & !(MSGR_DISPATCH_FAST | MSGR_DISPATCH_STAMPS) != 0 {
         return Err(Refusal::of(
             libc::EINVAL,
             "a flag of the dispatcher is unknown",

@@ -14,9 +14,8 @@ use super::context::{msgr_conf_get, msgr_conf_set, msgr_ctx_create, msgr_ctx_ref
 use super::error::{msgr_last_error, msgr_strerror};
 use super::handle::{msgr_conn, msgr_ctx, msgr_messenger, msgr_msg};
 use super::message::{
-    msgr_msg_append_copy, msgr_msg_create, msgr_msg_data, msgr_msg_len, msgr_msg_priority,
-    msgr_msg_ref, msgr_msg_set_priority, msgr_msg_set_tid, msgr_msg_set_version, msgr_msg_tid,
-    msgr_msg_unref, msgr_msg_version,
+    msgr_msg_create, msgr_msg_priority, msgr_msg_ref, msgr_msg_set_priority, msgr_msg_set_tid,
+    msgr_msg_set_version, msgr_msg_tid, msgr_msg_unref, msgr_msg_version,
 };
 use super::messenger::{
     msgr_bind, msgr_client_reset, msgr_connect_with, msgr_create, msgr_dispatch_queue_len,
@@ -24,6 +23,7 @@ use super::messenger::{
     msgr_perf_dump, msgr_ref, msgr_set_addrs, msgr_shutdown, msgr_start, msgr_unref, msgr_wait,
 };
 use super::policy::{msgr_policy, msgr_policy_init, msgr_set_policy, msgr_set_policy_throttlers};
+use super::segment::{msgr_msg_append_copy, msgr_msg_data, msgr_msg_len};
 
 /// Places for handles of each kind; an empty one is NULL.
 const SLOTS: usize = 3;

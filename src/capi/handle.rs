@@ -38,6 +38,13 @@ pub struct msgr_msg {
     _private: [u8; 0],
 }
 
+/// Bytes with a count of those who refer to them, which may be parts of several
+/// messages.
+#[expect(non_camel_case_types, reason = "the name C knows")]
+pub struct msgr_buf {
+    _private: [u8; 0],
+}
+
 /// A type that C sees only as a pointer, and what the pointer really is: one
 /// count of an `Arc` of `Target`.
 pub(super) trait Handle {

@@ -1,22 +1,13 @@
 //! `msgr_msg`: a message and its bytes.
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
-use super::error::Refusal;
 use super::guard::{guard, guard_or};
 use super::handle::{self, msgr_conn, msgr_msg};
-use crate::{ConnectionRef, Message, Origin, Payload};
-
-/// The first segment: usually the encoded body.
-pub const MSGR_FRONT: c_int = 0;
-/// The second segment.
-pub const MSGR_MIDDLE: c_int = 1;
-/// The third segment: bulk data.
-pub const MSGR_DATA: c_int = 2;
+use crate::{ConnectionRef, Message, Origin};
 
 /// Below it messages share the dispatch queue by size; from it on, the higher
 /// priority always goes first.
@@ -33,7 +24,33 @@ pub const MSGR_PRIO_HIGHEST: c_int = 255;
 pub(super) struct MessageCell {
     origin: Origin,
     message: Mutex<Box<Message>>,
-    connection: Option<ConnectionRef>,
+    connection: Kept,
+}
+
+/// A reference to a connection, or NULL. It is asked for more often than anything else
+/// and hardly ever changed, so there is no lock.
+struct Kept(AtomicPtr<msgr_conn>);
+
+impl Kept {
+    fn new(connection: Option<ConnectionRef>) -> Self {
+        let raw = connection.map_or(std::ptr::null_mut(), handle::into_raw);
+        Self(AtomicPtr::new(raw))
+    }
+
+    /// Takes over a reference, and gives up the one before.
+    fn replace(&self, raw: *mut msgr_conn) {
+        let former = self.0.swap(raw, Ordering::AcqRel);
+        // SAFETY: it was kept here with a reference, which nobody else takes out.
+        drop(unsafe { handle::take(former) });
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let last = std::mem::replace(self.0.get_mut(), std::ptr::null_mut());
+        // SAFETY: as in `replace`.
+        drop(unsafe { handle::take(last) });
+    }
 }
 
 thread_local! {
@@ -46,7 +63,7 @@ impl MessageCell {
         Arc::new(Self {
             origin: Origin::here(),
             message: Mutex::new(message),
-            connection,
+            connection: Kept::new(connection),
         })
     }
 
@@ -74,12 +91,12 @@ impl MessageCell {
             .unwrap_or_else(|| Self::new(Box::new(Message::new(0)), None));
         if let Some(own) = Arc::get_mut(&mut cell) {
             std::mem::swap(&mut **own.get_mut(), message);
-            own.connection = connection.cloned();
+            own.connection = Kept::new(connection.cloned());
         }
         let answer = call(handle::lend(&cell));
         if let Some(own) = Arc::get_mut(&mut cell) {
             std::mem::swap(&mut **own.get_mut(), message);
-            own.connection = None;
+            own.set_connection(std::ptr::null_mut());
             let _ = LENDING.try_with(|kept| kept.set(Some(cell)));
         } else {
             // The callee has kept it.
@@ -92,6 +109,16 @@ impl MessageCell {
         self.message
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that it came on, lent, or NULL.
+    pub(super) fn connection(&self) -> *mut msgr_conn {
+        self.connection.0.load(Ordering::Acquire)
+    }
+
+    /// Takes over a reference to the connection that it came on from now on.
+    pub(super) fn set_connection(&self, raw: *mut msgr_conn) {
+        self.connection.replace(raw);
     }
 
     pub(super) fn origin(&self) -> Origin {
@@ -118,60 +145,6 @@ impl MessageCell {
     /// Never to be held while C code runs.
     pub(super) fn lock(&self) -> MutexGuard<'_, Box<Message>> {
         self.message.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Memory that belongs to the program until `free_fn` is called.
-struct ForeignMemory {
-    pointer: *const u8,
-    len: usize,
-    free_fn: Option<unsafe extern "C" fn(*mut c_void)>,
-    arg: *mut c_void,
-}
-
-// SAFETY: by the contract of `msgr_msg_append` the bytes may be read, and
-// `free_fn` called, on any thread.
-unsafe impl Send for ForeignMemory {}
-
-impl AsRef<[u8]> for ForeignMemory {
-    fn as_ref(&self) -> &[u8] {
-        if self.len == 0 {
-            return &[];
-        }
-        // SAFETY: checked by `handle::items` when it was handed over, and by
-        // contract neither changed nor freed before `free_fn` is called.
-        unsafe { std::slice::from_raw_parts(self.pointer, self.len) }
-    }
-}
-
-impl Drop for ForeignMemory {
-    fn drop(&mut self) {
-        if let Some(free_fn) = self.free_fn {
-            // SAFETY: the program gave both together; a value drops once.
-            unsafe { free_fn(self.arg) };
-        }
-    }
-}
-
-fn payload(message: &mut Message, segment: c_int) -> Result<&mut Payload, Refusal> {
-    match segment {
-        MSGR_FRONT => Ok(&mut message.front),
-        MSGR_MIDDLE => Ok(&mut message.middle),
-        MSGR_DATA => Ok(&mut message.data),
-        _ => Err(Refusal::new(
-            libc::EINVAL,
-            format!("{segment} is not a segment"),
-        )),
-    }
-}
-
-/// The segment, if the wire's 32-bit length can take `more` bytes.
-fn roomy(message: &mut Message, segment: c_int, more: usize) -> Result<&mut Payload, Refusal> {
-    let payload = payload(message, segment)?;
-    let len = payload.len().checked_add(more).map(u32::try_from);
-    match len {
-        Some(Ok(_)) => Ok(payload),
-        _ => Err(Refusal::of(libc::EMSGSIZE, "a segment has less than 4 GiB")),
     }
 }
 
@@ -214,115 +187,6 @@ pub unsafe extern "C" fn msgr_msg_unref(msg: *mut msgr_msg) {
         drop(unsafe { handle::take(msg) }?);
         Ok(())
     });
-}
-
-/// Adds a copy of `len` bytes to the end of a segment (`MSGR_FRONT`,
-/// `MSGR_MIDDLE`, `MSGR_DATA`).
-///
-/// Returns 0; -EINVAL; -EMSGSIZE if the segment would reach 4 GiB. Any thread,
-/// also in callbacks.
-///
-/// # Safety
-/// By the conventions.
-#[no_mangle]
-pub unsafe extern "C" fn msgr_msg_append_copy(
-    msg: *mut msgr_msg,
-    segment: c_int,
-    data: *const c_void,
-    len: usize,
-) -> c_int {
-    // SAFETY: the caller's promises are the callees'.
-    guard(|| unsafe {
-        let cell = handle::borrow(msg)?;
-        let bytes = handle::items(data.cast::<u8>(), len)?;
-        roomy(&mut cell.lock(), segment, len)?.append_copy(bytes);
-        Ok(0)
-    })
-}
-
-/// Adds `len` bytes to the end of a segment without copying them.
-///
-/// On success the memory belongs to the message and must not be changed until
-/// `free_fn(arg)` is called: once, on any thread, when the bytes are sent and
-/// no message refers to them any more; at once if `len` is 0. `free_fn` NULL
-/// suits memory that lives for ever. On failure the memory stays the caller's
-/// and `free_fn` is not called. Small pieces are cheaper copied.
-///
-/// Returns 0; -EINVAL; -EMSGSIZE if the segment would reach 4 GiB. Any thread,
-/// also in callbacks.
-///
-/// # Safety
-/// By the conventions, and `data` is readable until `free_fn` is called.
-#[no_mangle]
-pub unsafe extern "C" fn msgr_msg_append(
-    msg: *mut msgr_msg,
-    segment: c_int,
-    data: *const c_void,
-    len: usize,
-    free_fn: Option<unsafe extern "C" fn(arg: *mut c_void)>,
-    arg: *mut c_void,
-) -> c_int {
-    // SAFETY: the caller's promises are the callees'.
-    guard(|| unsafe {
-        let cell = handle::borrow(msg)?;
-        let pointer = handle::items(data.cast::<u8>(), len)?.as_ptr();
-        let mut message = cell.lock();
-        let payload = roomy(&mut message, segment, len)?;
-        let piece = Bytes::from_owner(ForeignMemory {
-            pointer,
-            len,
-            free_fn,
-            arg,
-        });
-        if !piece.is_empty() {
-            payload.append(piece);
-            return Ok(0);
-        }
-        // An empty piece is given back now, and not under the lock.
-        drop(message);
-        drop(piece);
-        Ok(0)
-    })
-}
-
-/// How many bytes a segment has; 0 for NULL or an unknown segment. Any
-/// thread, also in callbacks.
-///
-/// # Safety
-/// By the conventions.
-#[no_mangle]
-pub unsafe extern "C" fn msgr_msg_len(msg: *const msgr_msg, segment: c_int) -> usize {
-    guard_or(0, || {
-        // SAFETY: the caller's promise is the callee's.
-        let mut message = unsafe { handle::borrow(msg)? }.lock();
-        Ok(payload(&mut message, segment)?.len())
-    })
-}
-
-/// The bytes of a segment in one piece, `msgr_msg_len` of them; NULL for NULL
-/// or an unknown segment. Received segments are in one piece already; several
-/// appended pieces are joined by this, once.
-///
-/// The bytes belong to the message. The pointer is good until the segment is
-/// changed or the caller's reference is given up. Any thread, also in
-/// callbacks.
-///
-/// # Safety
-/// By the conventions.
-#[no_mangle]
-pub unsafe extern "C" fn msgr_msg_data(msg: *mut msgr_msg, segment: c_int) -> *const c_void {
-    guard_or(std::ptr::null(), || {
-        // SAFETY: the caller's promise is the callee's.
-        let mut message = unsafe { handle::borrow(msg)? }.lock();
-        let payload = payload(&mut message, segment)?;
-        // Joining drops the pieces, and their owners may be the program's:
-        // those must not run under the lock.
-        let pieces = payload.pieces().nth(1).is_some().then(|| payload.clone());
-        let start = payload.contiguous().as_ptr();
-        drop(message);
-        drop(pieces);
-        Ok(start.cast())
-    })
 }
 
 /// The message's type; 0 for NULL. Any thread, also in callbacks. Ceph:
@@ -446,7 +310,6 @@ pub unsafe extern "C" fn msgr_msg_seq(msg: *const msgr_msg) -> u64 {
 pub unsafe extern "C" fn msgr_msg_conn(msg: *const msgr_msg) -> *mut msgr_conn {
     guard_or(std::ptr::null_mut(), || {
         // SAFETY: the caller's promise is the callee's.
-        let from = unsafe { handle::borrow(msg)? }.connection.as_ref();
-        Ok(from.map_or(std::ptr::null_mut(), handle::lend))
+        Ok(unsafe { handle::borrow(msg)? }.connection())
     })
 }

@@ -11,7 +11,7 @@ use super::external::External;
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
 use crate::proto::{ConMode, Fault, Identity, MonAuth, Outgoing, Peer};
-use crate::types::{EntityAddrVec, EntityName, EntityType, Hold, Message, WallTime};
+use crate::types::{EntityAddrVec, EntityName, EntityType, Hold, Message, Stamps, WallTime};
 
 /// A shared connection (Ceph's `ConnectionRef`); two are the same connection if
 /// they point to the same place.
@@ -132,6 +132,7 @@ impl Connection {
         let mut message = message.into();
         // A message that is passed on has left the application's hands.
         message.hold = Hold::NONE;
+        message.stamps = Stamps::NONE;
         if self.is_closed() {
             return Err(if self.messenger.is_shut_down() {
                 Error::shut_down()
@@ -251,6 +252,10 @@ impl Connection {
 
     /// The peer's name; its number is -1 until the handshake is done.
     pub fn peer_name(&self) -> EntityName {
+        if self.kind == Kind::Loopback {
+            let number = self.messenger.config().own_number();
+            return EntityName::new(self.peer_type(), number);
+        }
         EntityName::new(self.peer_type(), self.facts().num)
     }
 

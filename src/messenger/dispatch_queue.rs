@@ -243,8 +243,11 @@ fn deliver(messenger: &Arc<AsyncMessenger>, con: &ConnectionRef, item: Item) {
     // then nobody gets its messages any more, but what happened to it is told in
     // its order, and its reset behind it. Whoever marked it down hears nothing.
     match item {
-        Item::Message(message) => {
+        Item::Message(mut message) => {
             let cost = message.payload_len() as u64;
+            if dispatcher::wants_stamps(&chain) {
+                message.stamps.dispatched = messenger.wall();
+            }
             if !con.is_closed() {
                 if let Some(unhandled) = dispatcher::dispatch(&chain, con, message) {
                     log::warn!(

@@ -21,6 +21,13 @@ pub trait Dispatcher: Send + Sync {
         false
     }
 
+    /// Whether [`Stamps::dispatched`](crate::Stamps::dispatched) shall tell when an
+    /// ordinary message is dispatched, for which the clock is read each time; asked
+    /// once, when the dispatcher is added.
+    fn wants_stamps(&self) -> bool {
+        false
+    }
+
     /// A message, on the worker that read it. `Err` gives it back: not one for
     /// fast dispatch. (Ceph's `ms_can_fast_dispatch` and `ms_fast_dispatch` in
     /// one.)
@@ -82,6 +89,7 @@ pub trait Dispatcher: Send + Sync {
 pub(crate) struct Link {
     dispatcher: Arc<dyn Dispatcher>,
     fast: bool,
+    stamps: bool,
 }
 
 /// A chain as it was at one moment; callbacks are made from such a copy, so
@@ -103,7 +111,12 @@ impl DispatcherChain {
             dispatcher.can_fast_dispatch_any()
         })
         .unwrap_or(false);
-        let added = Link { dispatcher, fast };
+        let stamps = guarded("wants_stamps", || dispatcher.wants_stamps()).unwrap_or(false);
+        let added = Link {
+            dispatcher,
+            fast,
+            stamps,
+        };
         let mut chain = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let was_empty = chain.is_empty();
         let mut links = chain.to_vec();
@@ -126,6 +139,11 @@ impl DispatcherChain {
     pub(crate) fn snapshot(&self) -> Chain {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Does any of them want to know when messages are dispatched?
+pub(crate) fn wants_stamps(chain: &Chain) -> bool {
+    chain.iter().any(|link| link.stamps)
 }
 
 /// Offers a message to the fast dispatchers; gives it back if none takes it.

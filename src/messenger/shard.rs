@@ -12,7 +12,7 @@ use super::link::{Flushed, Link, Scratch};
 use super::processor::Processor;
 use crate::event::{EventCenter, Handler, Readiness, Worker};
 use crate::proto::{Outgoing, Verdict};
-use crate::types::{EntityAddr, EntityType, Message};
+use crate::types::{EntityAddr, EntityType, Message, Stamps};
 
 /// What one worker owns: its links and listening sockets.
 ///
@@ -123,7 +123,8 @@ impl Shard {
         }
     }
 
-    fn deliver_local(con: &ConnectionRef, mut message: Box<Message>) {
+    fn deliver_local(con: &ConnectionRef, mut message: Box<Message>, center: &EventCenter) {
+        message.stamps = Stamps::at(center.wall());
         let messenger = con.messenger();
         if message.body.is_none() {
             if let Err(errno) = messenger.decode(con, &mut message) {
@@ -377,7 +378,7 @@ impl Handler for Shard {
     fn handle_external(&mut self, event: External, center: &mut EventCenter) {
         match event {
             External::Send(id, outgoing) => self.send(id, outgoing),
-            External::Local(con, message) => Self::deliver_local(&con, message),
+            External::Local(con, message) => Self::deliver_local(&con, message, center),
             External::Connect(con) => self.connect(con, center),
             External::Accepted(messenger, newcomer) => {
                 self.accepted(&messenger, newcomer, center);

@@ -1,6 +1,6 @@
 //! An open connection: messages, acks and keepalives both ways.
 
-use crate::types::{Time, WallTime};
+use crate::types::{Stamps, Time, WallTime};
 
 use super::codec::DecodeError;
 use super::config::ProtocolConfig;
@@ -25,6 +25,8 @@ pub struct Exchange {
     owes_ack: bool,
     /// The newest keepalive of the peer that is not answered yet.
     owed_answer: Option<WallTime>,
+    /// When the message that is half read began to come, and was admitted.
+    begun: Option<Stamps>,
     /// When a byte last came or went.
     last_active: Time,
     last_received: Time,
@@ -59,6 +61,7 @@ impl Exchange {
             wire,
             owes_ack: false,
             owed_answer: None,
+            begun: None,
             last_active: now,
             last_received: now,
             last_progress: now,
@@ -75,18 +78,25 @@ impl Exchange {
         reader: &mut FrameReader,
         session: &mut Session,
         input: &mut &[u8],
-        now: Time,
+        clock: Clock,
         intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
+        let now = clock.now;
         self.last_active = now;
         self.last_received = now;
         self.probed = None;
+        let at_once = Stamps::at(clock.wall);
         while intake.events.len() < intake.max_events {
             let Some(frame) = reader.next(input, intake.admit)? else {
+                self.note_begun(reader, clock);
                 break;
             };
+            let begun = self.begun.take();
             match frame.tag {
-                Tag::Message => self.on_message(&frame, reader, session, now, intake)?,
+                Tag::Message => {
+                    let stamps = begun.unwrap_or(at_once);
+                    self.on_message(&frame, stamps, reader, session, clock, intake)?;
+                }
                 Tag::Keepalive2 => {
                     self.owed_answer = Some(payload::<Keepalive2>(&frame)?.stamp);
                 }
@@ -102,6 +112,21 @@ impl Exchange {
             }
         }
         Ok(())
+    }
+
+    /// Something of a frame has come, and perhaps was admitted. Whether that is a
+    /// message will be seen.
+    fn note_begun(&mut self, reader: &FrameReader, clock: Clock) {
+        let at_once = Stamps::at(clock.wall);
+        if reader.is_waiting() {
+            let begun = self.begun.get_or_insert(at_once);
+            begun.throttled = WallTime::default();
+        } else if reader.is_within_frame() {
+            let begun = self.begun.get_or_insert(at_once);
+            if begun.throttled == WallTime::default() {
+                begun.throttled = clock.wall;
+            }
+        }
     }
 
     /// Stages what is due, keepalives first, as long as little is staged.
@@ -263,9 +288,10 @@ impl Exchange {
     fn on_message(
         &mut self,
         frame: &Frame<'_>,
+        stamps: Stamps,
         reader: &mut FrameReader,
         session: &mut Session,
-        now: Time,
+        clock: Clock,
         intake: &mut Intake<'_>,
     ) -> Result<(), Fault> {
         let malformed = |why: DecodeError| Fault::Payload(Tag::Message, why);
@@ -276,7 +302,7 @@ impl Exchange {
         if !self.lossy {
             self.owes_ack = true;
             if self.wire == Wire::Frames {
-                self.on_ack(header.ack_seq, session, now, intake.spares)?;
+                self.on_ack(header.ack_seq, session, clock.now, intake.spares)?;
             }
         }
         let seq = header.seq;
@@ -286,6 +312,14 @@ impl Exchange {
         }
         let mut message = header.into_message(intake.spares);
         [message.front, message.middle, message.data] = frame.payloads();
+        message.stamps = Stamps {
+            completed: clock.wall,
+            dispatched: clock.wall,
+            ..stamps
+        };
+        if message.stamps.throttled == WallTime::default() {
+            message.stamps.throttled = clock.wall;
+        }
         if let Some(decode) = &mut intake.decode {
             let kind = message.kind;
             decode(&mut message).map_err(|errno| Fault::Undecodable(kind, errno))?;

@@ -12,7 +12,7 @@ use super::frame::control::{
     IdentMissingFeatures, Keepalive2, Keepalive2Ack, ServerIdent, SessionReconnect, SessionReset,
 };
 use super::frame::{FrameReader, FrameWriter, MessageHeader, Revision, Tag, crc_update};
-use super::output::{Admission, Event, Intake, Spares};
+use super::output::{Admission, Clock, Event, Intake, Spares};
 use super::session::Session;
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, Hold, Message, Time};
 
@@ -312,7 +312,7 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
                     &mut reader,
                     &mut session,
                     &mut unit,
-                    Time::ZERO,
+                    Clock::default(),
                     &mut intake,
                 )
                 .unwrap();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::body::Body;
 use super::payload::Payload;
+use super::stamps::Stamps;
 
 /// Below this priority a dispatch queue weighs messages by cost; from it on
 /// higher always goes first.
@@ -44,6 +45,8 @@ pub struct Message {
     pub data: Payload,
     /// What a received one takes of its messenger's throttles.
     pub hold: Hold,
+    /// When a received one came.
+    pub stamps: Stamps,
     /// The program's object behind it, if it has one.
     pub body: Option<Arc<dyn Body>>,
 }
@@ -110,6 +113,7 @@ impl Message {
             middle: Payload::new(),
             data: Payload::new(),
             hold: Hold::NONE,
+            stamps: Stamps::NONE,
             body: None,
         }
     }

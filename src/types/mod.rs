@@ -11,6 +11,7 @@ mod payload;
 mod policy;
 mod random;
 mod secret;
+mod stamps;
 mod time;
 
 pub use addr::{AddrType, EntityAddr, EntityAddrVec, ParseAddrError};
@@ -21,4 +22,5 @@ pub use payload::Payload;
 pub use policy::{Policy, PolicySet};
 pub use random::Random;
 pub use secret::{Entropy, NoEntropy, Secret};
+pub use stamps::Stamps;
 pub use time::{Time, WallTime};

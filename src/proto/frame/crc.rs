@@ -51,6 +51,11 @@ pub fn segment_crcs(message: &Message) -> [u32; 3] {
     ]
 }
 
+/// The crcs of front, middle and data as Ceph's footer of a message has them.
+pub fn footer_crcs(message: &Message) -> [u32; 3] {
+    [&message.front, &message.middle, &message.data].map(|payload| payload_from_zero(payload, None))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

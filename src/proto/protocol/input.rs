@@ -206,7 +206,7 @@ impl Protocol {
         }
         match &mut self.state {
             State::Open(exchange) => {
-                exchange.receive(&mut self.reader, &mut self.session, rest, now.now, intake)
+                exchange.receive(&mut self.reader, &mut self.session, rest, now, intake)
             }
             // What follows the request belongs to whoever gets the socket.
             State::Asking(_) | State::LegacyAsking(_) => Ok(()),
