@@ -203,7 +203,7 @@ static void a_refused_dispatcher_is_not_released(void)
     newer.future = &newer;
     CHECK_IS(msgr_add_dispatcher_tail(messenger, &newer.known, &link), -E2BIG);
     newer.future = NULL;
-    newer.known.flags = 2;
+    newer.known.flags = 4;
     CHECK_IS(msgr_add_dispatcher_tail(messenger, &newer.known, &link), -EINVAL);
     CHECK(link.released == 0);
     newer.known.flags = 0;

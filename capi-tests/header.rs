@@ -166,7 +166,7 @@ const DISPATCHER_INIT: &str = "
  */
 #define MSGR_DISPATCHER_INIT                                                        \\
     { (uint32_t)sizeof(msgr_dispatcher), 0, NULL, NULL, NULL, NULL, NULL, NULL,     \\
-      NULL, NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
 ";
 
 fn root() -> &'static Path {

@@ -15,7 +15,7 @@ static_assert(offsetof(msgr_policy, features_supported) == 24, "features_support
 static_assert(offsetof(msgr_policy, features_required) == 32, "features_required");
 
 #define SLOT(number) (8 + (number) * sizeof(void *))
-static_assert(sizeof(msgr_dispatcher) == SLOT(11), "size of msgr_dispatcher");
+static_assert(sizeof(msgr_dispatcher) == SLOT(14), "size of msgr_dispatcher");
 static_assert(offsetof(msgr_dispatcher, struct_size) == 0, "struct_size comes first");
 static_assert(offsetof(msgr_dispatcher, flags) == 4, "flags");
 static_assert(offsetof(msgr_dispatcher, can_fast_dispatch) == SLOT(0), "can_fast_dispatch");
@@ -29,6 +29,9 @@ static_assert(offsetof(msgr_dispatcher, handle_reset) == SLOT(7), "handle_reset"
 static_assert(offsetof(msgr_dispatcher, handle_remote_reset) == SLOT(8), "handle_remote_reset");
 static_assert(offsetof(msgr_dispatcher, handle_refused) == SLOT(9), "handle_refused");
 static_assert(offsetof(msgr_dispatcher, release) == SLOT(10), "release");
+static_assert(offsetof(msgr_dispatcher, fast_preprocess) == SLOT(11), "fast_preprocess");
+static_assert(offsetof(msgr_dispatcher, fast_types) == SLOT(12), "fast_types");
+static_assert(offsetof(msgr_dispatcher, fast_type_count) == SLOT(13), "fast_type_count");
 
 static_assert(sizeof(msgr_auth_handler) == SLOT(6), "size of msgr_auth_handler");
 static_assert(offsetof(msgr_auth_handler, flags) == 4, "flags");
@@ -132,6 +135,7 @@ static const function functions[] = {
     ADDRESS(msgr_conn_mode),
     ADDRESS(msgr_add_dispatcher_head),
     ADDRESS(msgr_add_dispatcher_tail),
+    ADDRESS(msgr_remove_dispatcher),
     ADDRESS(msgr_conn_ref),
     ADDRESS(msgr_conn_unref),
     ADDRESS(msgr_send),

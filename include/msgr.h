@@ -1104,6 +1104,15 @@ typedef struct msgr_dispatcher {
      * On any thread.
      */
     void (*release)(void *user);
+    /** On a worker: any message, before it is dispatched. */
+    void (*fast_preprocess)(void *user, msgr_msg *msg);
+    /**
+     * With MSGR_DISPATCH_FAST: the types that are dispatched on the worker, and no
+     * others; can_fast_dispatch is not asked then. NULL: it is. The array is copied.
+     */
+    const uint16_t *fast_types;
+    /** How many there are. */
+    size_t fast_type_count;
 } msgr_dispatcher;
 
 /**
@@ -1111,7 +1120,7 @@ typedef struct msgr_dispatcher {
  */
 #define MSGR_DISPATCHER_INIT                                                        \
     { (uint32_t)sizeof(msgr_dispatcher), 0, NULL, NULL, NULL, NULL, NULL, NULL,     \
-      NULL, NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
 
 /**
  * Adds a dispatcher in front of the others. The first one lets the messenger
@@ -1133,6 +1142,17 @@ int msgr_add_dispatcher_head(msgr_messenger *messenger,
 int msgr_add_dispatcher_tail(msgr_messenger *messenger,
                              const struct msgr_dispatcher *dispatcher,
                              void *user);
+
+/**
+ * Takes the dispatchers that were added with that `user` out of a messenger, and
+ * returns when no callback of theirs runs any more; the last one was `release`, on
+ * this thread unless the messenger was ending at the same time. Messages that wait
+ * go to the others.
+ *
+ * Returns 0; -EINVAL; -ENOENT if there is none; -EDEADLK in a callback. Any other
+ * thread.
+ */
+int msgr_remove_dispatcher(msgr_messenger *messenger, void *user);
 
 /* Connection ---------------------------------------------------------------------- */
 

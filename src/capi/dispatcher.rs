@@ -1,5 +1,6 @@
 //! `msgr_dispatcher`: a program's callbacks.
 
+use std::any::Any;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,13 +70,20 @@ pub struct msgr_dispatcher {
     /// The last call of all, once: the messenger has let go of the dispatcher.
     /// On any thread.
     pub release: Option<unsafe extern "C" fn(user: *mut c_void)>,
+    /// On a worker: any message, before it is dispatched.
+    pub fast_preprocess: Option<unsafe extern "C" fn(user: *mut c_void, msg: *mut msgr_msg)>,
+    /// With MSGR_DISPATCH_FAST: the types that are dispatched on the worker, and no
+    /// others; can_fast_dispatch is not asked then. NULL: it is. The array is copied.
+    pub fast_types: *const u16,
+    /// How many there are.
+    pub fast_type_count: usize,
 }
 
 // The layout is part of the ABI.
-const _: () = assert!(size_of::<msgr_dispatcher>() == 8 + 11 * size_of::<usize>());
+const _: () = assert!(size_of::<msgr_dispatcher>() == 8 + 14 * size_of::<usize>());
 
-// SAFETY: it begins with a u32 and holds only integers and optional function
-// pointers, which are NULL when zero.
+// SAFETY: it begins with a u32 and holds only integers, a raw pointer and optional
+// function pointers, which are NULL when zero.
 unsafe impl Extensible for msgr_dispatcher {
     /// Up to the flags: a program may leave out every slot.
     const MIN_SIZE: usize = 8;
@@ -87,6 +95,8 @@ type AskConn = Option<unsafe extern "C" fn(*mut c_void, *mut msgr_conn) -> c_int
 /// A program's callbacks as a dispatcher of the messenger.
 struct ForeignDispatcher {
     slots: msgr_dispatcher,
+    /// A bit for each type that is dispatched on the worker, if the program said.
+    fast_types: Option<Box<[u64]>>,
     user: *mut c_void,
     /// A dispatcher that was refused still belongs to the program, and gets
     /// no `release`.
@@ -100,6 +110,13 @@ unsafe impl Send for ForeignDispatcher {}
 unsafe impl Sync for ForeignDispatcher {}
 
 impl ForeignDispatcher {
+    /// Is that type one for the worker? Nothing: can_fast_dispatch knows.
+    fn is_fast(&self, kind: u16) -> Option<bool> {
+        let bits = self.fast_types.as_ref()?;
+        let word = bits.get(usize::from(kind / 64)).copied();
+        Some(word.unwrap_or(0) >> (kind % 64) & 1 != 0)
+    }
+
     fn tell(&self, slot: OnConn, con: &ConnectionRef) {
         if let Some(callback) = slot {
             // SAFETY: the callback is called as its type says, with a
@@ -136,6 +153,20 @@ impl Dispatcher for ForeignDispatcher {
         self.slots.flags & MSGR_DISPATCH_FAST != 0 && self.slots.fast_dispatch.is_some()
     }
 
+    fn wants_preprocess(&self) -> bool {
+        self.slots.fast_preprocess.is_some()
+    }
+
+    fn fast_preprocess(&self, con: &ConnectionRef, message: &mut Message) {
+        if let Some(callback) = self.slots.fast_preprocess {
+            MessageCell::lend(message, Some(con), |msg| {
+                // SAFETY: the callback is called as its type says, with a message
+                // that outlives the call.
+                unsafe { callback(self.user, msg) };
+            });
+        }
+    }
+
     fn wants_stamps(&self) -> bool {
         self.slots.flags & MSGR_DISPATCH_STAMPS != 0
     }
@@ -148,8 +179,13 @@ impl Dispatcher for ForeignDispatcher {
         let Some(fast_dispatch) = self.slots.fast_dispatch else {
             return Err(message);
         };
+        let is_fast = self.is_fast(message.kind);
+        if is_fast == Some(false) {
+            return Err(message);
+        }
         let cell = MessageCell::new(message, Some(Arc::clone(con)));
-        if let Some(can_fast_dispatch) = self.slots.can_fast_dispatch {
+        let asked = self.slots.can_fast_dispatch.filter(|_| is_fast.is_none());
+        if let Some(can_fast_dispatch) = asked {
             // SAFETY: the callback is called as its type says, with a message
             // that outlives the call.
             if unsafe { can_fast_dispatch(self.user, handle::lend(&cell)) } <= 0 {
@@ -203,6 +239,10 @@ impl Dispatcher for ForeignDispatcher {
     fn handle_refused(&self, con: &ConnectionRef) -> bool {
         self.ask(self.slots.handle_refused, con)
     }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
 }
 
 impl Drop for ForeignDispatcher {
@@ -213,6 +253,29 @@ impl Drop for ForeignDispatcher {
             unsafe { release(self.user) };
         }
     }
+}
+
+/// A bit for each of some types; nothing for NULL.
+///
+/// # Safety
+/// `types` is NULL or readable for so many numbers.
+unsafe fn bits(types: *const u16, count: usize) -> Result<Option<Box<[u64]>>, Refusal> {
+    if types.is_null() && count == 0 {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is the callee's.
+    let types = unsafe { handle::items(types, count)? };
+    let words = types
+        .iter()
+        .max()
+        .map_or(0, |last| usize::from(last / 64) + 1);
+    let mut bits = vec![0; words];
+    for kind in types {
+        if let Some(word) = bits.get_mut(usize::from(kind / 64)) {
+            *word |= 1_u64 << (kind % 64);
+        }
+    }
+    Ok(Some(bits.into_boxed_slice()))
 }
 
 /// Adds a copy of the callbacks to a messenger, by `add`.
@@ -234,8 +297,11 @@ unsafe fn add_dispatcher(
             "a flag of the dispatcher is unknown",
         ));
     }
+    // SAFETY: the caller's promise is the callee's.
+    let fast_types = unsafe { bits(slots.fast_types, slots.fast_type_count)? };
     let foreign = Arc::new(ForeignDispatcher {
         slots,
+        fast_types,
         user,
         added: AtomicBool::new(false),
     });
@@ -287,5 +353,32 @@ pub unsafe extern "C" fn msgr_add_dispatcher_tail(
         add_dispatcher(messenger, dispatcher, user, |messenger, foreign| {
             messenger.add_dispatcher_tail(foreign)
         })
+    })
+}
+
+/// Takes the dispatchers that were added with that `user` out of a messenger, and
+/// returns when no callback of theirs runs any more; the last one was `release`, on
+/// this thread unless the messenger was ending at the same time. Messages that wait
+/// go to the others.
+///
+/// Returns 0; -EINVAL; -ENOENT if there is none; -EDEADLK in a callback. Any other
+/// thread.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_remove_dispatcher(
+    messenger: *mut msgr_messenger,
+    user: *mut c_void,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        let messenger = unsafe { handle::borrow(messenger)? };
+        messenger.remove_dispatcher(|dispatcher| {
+            let foreign = dispatcher.as_any();
+            let foreign = foreign.and_then(|any| any.downcast_ref::<ForeignDispatcher>());
+            foreign.is_some_and(|foreign| foreign.user == user)
+        })?;
+        Ok(0)
     })
 }

@@ -393,7 +393,12 @@ impl AsyncMessenger {
     /// Hands a message that a worker has read to the dispatchers. Its payload
     /// is paid for; what of that is to be returned already is the answer.
     #[must_use]
-    pub(crate) fn deliver(&self, chain: &Chain, con: &ConnectionRef, message: Box<Message>) -> u64 {
+    pub(crate) fn deliver(
+        &self,
+        chain: &Chain,
+        con: &ConnectionRef,
+        mut message: Box<Message>,
+    ) -> u64 {
         let cost = message.payload_len() as u64;
         // After a shutdown, what was accepted is closed only in a while.
         if con.is_closed() || self.is_shut_down() {
@@ -404,6 +409,7 @@ impl AsyncMessenger {
             message.seq,
             message.kind
         );
+        dispatcher::preprocess(chain, con, &mut message);
         match dispatcher::fast_dispatch(chain, con, message) {
             Some(message) => {
                 self.dispatch_queue.enqueue(con, message);

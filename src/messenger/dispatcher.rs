@@ -1,7 +1,8 @@
 //! Where messages and events go: the application's dispatchers, in a chain.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
 
 use super::connection::ConnectionRef;
 use crate::types::Message;
@@ -26,6 +27,18 @@ pub trait Dispatcher: Send + Sync {
     /// once, when the dispatcher is added.
     fn wants_stamps(&self) -> bool {
         false
+    }
+
+    /// Whether this dispatcher wants [`Dispatcher::fast_preprocess`]; asked once,
+    /// when it is added.
+    fn wants_preprocess(&self) -> bool {
+        false
+    }
+
+    /// Any message, on the worker that read it, before a dispatcher gets it (Ceph's
+    /// `ms_fast_preprocess`).
+    fn fast_preprocess(&self, con: &ConnectionRef, message: &mut Message) {
+        let _ = (con, message);
     }
 
     /// A message, on the worker that read it. `Err` gives it back: not one for
@@ -82,14 +95,49 @@ pub trait Dispatcher: Send + Sync {
         let _ = con;
         false
     }
+
+    /// Itself, for those who look for it among others.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
 }
 
 /// One dispatcher of a chain.
 #[derive(Clone)]
 pub(crate) struct Link {
-    dispatcher: Arc<dyn Dispatcher>,
+    seat: Arc<Seat>,
     fast: bool,
     stamps: bool,
+    preprocess: bool,
+}
+
+/// Where a dispatcher is, as long as a chain that anybody uses has it.
+struct Seat {
+    dispatcher: Arc<dyn Dispatcher>,
+    /// Behind the dispatcher, so that it is dropped after it: whoever waits for the
+    /// seat to be empty has the other end.
+    empties: OnceLock<mpsc::Sender<()>>,
+}
+
+impl Link {
+    fn new(dispatcher: Arc<dyn Dispatcher>) -> Self {
+        let asked = |what, ask: fn(&dyn Dispatcher) -> bool| {
+            guarded(what, || ask(&*dispatcher)).unwrap_or(false)
+        };
+        Self {
+            fast: asked("can_fast_dispatch_any", |it| it.can_fast_dispatch_any()),
+            stamps: asked("wants_stamps", |it| it.wants_stamps()),
+            preprocess: asked("wants_preprocess", |it| it.wants_preprocess()),
+            seat: Arc::new(Seat {
+                dispatcher,
+                empties: OnceLock::new(),
+            }),
+        }
+    }
+
+    fn dispatcher(&self) -> &dyn Dispatcher {
+        &*self.seat.dispatcher
+    }
 }
 
 /// A chain as it was at one moment; callbacks are made from such a copy, so
@@ -107,22 +155,44 @@ impl DispatcherChain {
 
     /// Adds a dispatcher; true if it is the first.
     pub(crate) fn add(&self, dispatcher: Arc<dyn Dispatcher>, at_head: bool) -> bool {
-        let fast = guarded("can_fast_dispatch_any", || {
-            dispatcher.can_fast_dispatch_any()
-        })
-        .unwrap_or(false);
-        let stamps = guarded("wants_stamps", || dispatcher.wants_stamps()).unwrap_or(false);
-        let added = Link {
-            dispatcher,
-            fast,
-            stamps,
-        };
+        let added = Link::new(dispatcher);
         let mut chain = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let was_empty = chain.is_empty();
         let mut links = chain.to_vec();
         links.insert(if at_head { 0 } else { links.len() }, added);
         *chain = links.into();
         was_empty
+    }
+
+    /// Takes those dispatchers out and waits until no callback of theirs runs; false
+    /// if there are none. Not for threads that run callbacks.
+    pub(crate) fn remove(&self, is_it: impl Fn(&dyn Dispatcher) -> bool) -> bool {
+        // Asked without the lock, and without keeping a snapshot.
+        let leaving: Vec<Link> = (self.snapshot().iter())
+            .filter(|link| is_it(link.dispatcher()))
+            .cloned()
+            .collect();
+        let leaves = |link: &Link| leaving.iter().any(|it| Arc::ptr_eq(&it.seat, &link.seat));
+        let mut chain = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let stay = chain.iter().filter(|link| !leaves(link)).cloned().collect();
+        // Its snapshots are what callbacks are made from.
+        let former = std::mem::replace(&mut *chain, stay);
+        drop(chain);
+        let removed: Vec<Link> = former.iter().filter(|link| leaves(link)).cloned().collect();
+        drop((former, leaving));
+        let is_any = !removed.is_empty();
+        for Link { seat, .. } in removed {
+            let (empties, emptied) = mpsc::channel();
+            // Whoever took it out of the chain is the only one to come here.
+            let _ = seat.empties.set(empties);
+            // Its destructor is the last of all.
+            let last = Arc::clone(&seat.dispatcher);
+            drop(seat);
+            // Nothing is ever sent: the other end just goes.
+            let _ = emptied.recv();
+            drop(last);
+        }
+        is_any
     }
 
     /// Takes all dispatchers out.
@@ -144,6 +214,15 @@ impl DispatcherChain {
 /// Does any of them want to know when messages are dispatched?
 pub(crate) fn wants_stamps(chain: &Chain) -> bool {
     chain.iter().any(|link| link.stamps)
+}
+
+/// Shows a message to those that want to see it first.
+pub(crate) fn preprocess(chain: &Chain, con: &ConnectionRef, message: &mut Message) {
+    for link in chain.iter().filter(|link| link.preprocess) {
+        guarded("fast_preprocess", || {
+            link.dispatcher().fast_preprocess(con, message)
+        });
+    }
 }
 
 /// Offers a message to the fast dispatchers; gives it back if none takes it.
@@ -173,14 +252,14 @@ pub(crate) fn dispatch(
 /// Tells every dispatcher.
 pub(crate) fn tell(chain: &Chain, what: &str, call: impl Fn(&dyn Dispatcher)) {
     for link in chain.iter() {
-        guarded(what, || call(&*link.dispatcher));
+        guarded(what, || call(link.dispatcher()));
     }
 }
 
 /// Asks the dispatchers in order until one says that it has dealt with it.
 pub(crate) fn ask(chain: &Chain, what: &str, call: impl Fn(&dyn Dispatcher) -> bool) {
     for link in chain.iter() {
-        if guarded(what, || call(&*link.dispatcher)).unwrap_or(false) {
+        if guarded(what, || call(link.dispatcher())).unwrap_or(false) {
             return;
         }
     }
@@ -193,7 +272,7 @@ fn offer<'a>(
 ) -> Option<Box<Message>> {
     let mut message = message;
     for link in links {
-        match guarded("dispatch", || call(&*link.dispatcher, message)) {
+        match guarded("dispatch", || call(link.dispatcher(), message)) {
             // A dispatcher that panicked has had the message.
             Some(Ok(())) | None => return None,
             Some(Err(returned)) => message = returned,

@@ -198,6 +198,22 @@ impl Messenger {
         self.add_dispatcher(dispatcher, false)
     }
 
+    /// Takes dispatchers out and waits until no callback of theirs runs: then nothing
+    /// of this messenger refers to them.
+    ///
+    /// # Errors
+    /// `ENOENT` if there are no such, `EDEADLK` in a callback.
+    pub fn remove_dispatcher(&self, is_it: impl Fn(&dyn Dispatcher) -> bool) -> Result<()> {
+        if self.is_callback_thread() {
+            let why = "remove_dispatcher would wait for the callback it is called in";
+            return Err(Error::new(libc::EDEADLK, why));
+        }
+        match self.inner.dispatchers().remove(is_it) {
+            true => Ok(()),
+            false => Err(Error::new(libc::ENOENT, "there is no such dispatcher")),
+        }
+    }
+
     /// Makes connecting possible.
     ///
     /// # Errors
