@@ -638,6 +638,130 @@ int msgr_dispatch_queue_len(msgr_messenger *messenger);
  */
 int msgr_perf_dump(msgr_messenger *messenger, char *buf, size_t len);
 
+/* What a messenger is called, and how it goes about its work ---------------------- */
+
+/**
+ * The context that the messenger was made in, lent for as long as the messenger
+ * is there: keep it with `msgr_ctx_ref`. NULL for NULL. Any thread, also in
+ * callbacks. Ceph: `Messenger::cct`.
+ */
+msgr_ctx *msgr_get_ctx(const msgr_messenger *messenger);
+
+/**
+ * Writes what the messenger calls itself in sessions: "osd.0", or "client.?" while
+ * it has no number. A client's number is what `msgr_set_myname` said, or else what
+ * a monitor has given it.
+ *
+ * Returns the text's length without its NUL; -EINVAL; -ENAMETOOLONG if it does not
+ * fit into `len` bytes, and then nothing is written. Any thread, also in
+ * callbacks. Ceph: `Messenger::get_myname`.
+ */
+int msgr_myname(const msgr_messenger *messenger, char *buf, size_t len);
+
+/**
+ * The type in that name (`MSGR_ENTITY_...`), or -EINVAL. Any thread, also in
+ * callbacks. Ceph: `Messenger::get_mytype`.
+ */
+int msgr_mytype(const msgr_messenger *messenger);
+
+/**
+ * The number in that name; -1 while it has none and for NULL. Any thread, also in
+ * callbacks. Ceph: `Messenger::get_myname().num()`.
+ */
+int64_t msgr_mynum(const msgr_messenger *messenger);
+
+/**
+ * Changes the number in that name; "mds.?" takes it back. Peers hear of it with
+ * the next handshake. What the messenger authenticates as stays.
+ *
+ * Returns 0; -EINVAL, also for another type than the messenger was made with. Any
+ * thread, also in callbacks, at any time. Ceph: `Messenger::set_myname`.
+ */
+int msgr_set_myname(msgr_messenger *messenger, const char *name);
+
+/**
+ * The priority, 0 to 255, that messages are sent with whose own is 0, as
+ * `msgr_msg_set_priority` may leave it; a new message has `MSGR_PRIO_DEFAULT`, and
+ * that is also what this is if nothing is said.
+ *
+ * Returns 0; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Messenger::set_default_send_priority`.
+ */
+int msgr_set_default_send_priority(msgr_messenger *messenger, int priority);
+
+/**
+ * The priority that packets have in the queues of this host (SO_PRIORITY), and
+ * with it the mark of network control (class CS6); negative for neither. It holds
+ * for sockets that are made from now on. A kernel that refuses it (above 6 it wants
+ * CAP_NET_ADMIN) is not insisted with.
+ *
+ * Returns 0; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Messenger::set_socket_priority`.
+ */
+int msgr_set_socket_priority(msgr_messenger *messenger, int priority);
+
+/**
+ * The version of the first protocol that a peer of the messenger's own type must
+ * speak, too. If nothing is said it is that of Ceph's monitors, OSDs and metadata
+ * servers.
+ *
+ * Returns 0; -EINVAL; -EBUSY once bound or started. Any thread. Ceph:
+ * `Messenger::set_cluster_protocol`.
+ */
+int msgr_set_cluster_protocol(msgr_messenger *messenger, int version);
+
+/**
+ * 0: a peer that dials and shows nothing at all is let in, as nobody, whatever
+ * methods are required; only where readable links are allowed
+ * (`msgr_conn_is_authenticated` says 0 of it). A peer that shows something is
+ * examined as ever. 1 is the default: nobody is.
+ *
+ * Returns 0; -EINVAL; -EBUSY once bound or started. Any thread. Ceph:
+ * `Messenger::set_require_authorizer`.
+ */
+int msgr_set_require_authorizer(msgr_messenger *messenger, int required);
+
+/**
+ * Lets a messenger that does not listen dial from an address of this host, if
+ * `ms_bind_before_connect` is on; else it does nothing, and nothing for a messenger
+ * that is bound. Of `addrs` the first is taken, and of that the IP: every connection
+ * gets a port of its own.
+ *
+ * Returns 0; -EINVAL for an address without an IP; -EALREADY once started;
+ * -ESHUTDOWN. Any thread. Ceph: `Messenger::client_bind`.
+ */
+int msgr_client_bind(msgr_messenger *messenger, const char *addrs);
+
+/**
+ * Fills in the messenger's IPs where they are unknown, as after a bind to
+ * 0.0.0.0: each with the first of `addrs` that is of the same family.
+ *
+ * Returns 1 if it did, 0 if there was nothing to fill in, or nothing to fill it in
+ * with; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Messenger::set_addr_unknowns`.
+ */
+int msgr_set_addr_unknowns(msgr_messenger *messenger, const char *addrs);
+
+/**
+ * 1 if peers should be dialled by their msgr2 addresses; 0 for a messenger that
+ * listens in v1 alone, since they could not dial back; -EINVAL. `msgr_connect`
+ * does so by itself. Any thread, also in callbacks. Ceph:
+ * `Messenger::should_use_msgr2`.
+ */
+int msgr_should_use_msgr2(const msgr_messenger *messenger);
+
+/**
+ * Sends a message on the connection that `msgr_connect` would give.
+ *
+ * Takes the caller's reference to the message, whatever it returns. Returns as
+ * `msgr_connect` and `msgr_send`. Any thread, also in callbacks. Ceph:
+ * `Messenger::send_to`.
+ */
+int msgr_send_to(msgr_messenger *messenger,
+                 msgr_msg *msg,
+                 int peer_type,
+                 const char *addrs);
+
 /* Policy -------------------------------------------------------------------------- */
 
 /** A monitor. */
@@ -734,6 +858,27 @@ typedef struct msgr_policy {
  * written. Any thread, also in callbacks.
  */
 int msgr_policy_init(struct msgr_policy *policy, int preset);
+
+/**
+ * Writes the policy that holds for peers of one type (`MSGR_ENTITY_...`), of its
+ * own or the default, to `*policy`, which need not be initialised: the 40 bytes
+ * that its first version has.
+ *
+ * Returns 0; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Messenger::get_policy`.
+ */
+int msgr_get_policy(const msgr_messenger *messenger,
+                    int peer_type,
+                    struct msgr_policy *policy);
+
+/**
+ * The same for peers whose type has none of its own.
+ *
+ * Returns 0; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Messenger::get_default_policy`.
+ */
+int msgr_get_default_policy(const msgr_messenger *messenger,
+                            struct msgr_policy *policy);
 
 /**
  * Sets the policy for peers whose type has none of its own.

@@ -451,7 +451,8 @@ pub unsafe extern "C" fn msgr_perf_dump(
     })
 }
 
-fn addresses(text: &str) -> Result<EntityAddrVec, Refusal> {
+/// Reads an argument with addresses.
+pub(super) fn addresses(text: &str) -> Result<EntityAddrVec, Refusal> {
     text.parse()
         .map_err(|why| Refusal::new(libc::EINVAL, format!("'{text}': {why}")))
 }

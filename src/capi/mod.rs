@@ -58,4 +58,5 @@ pub mod name;
 pub mod object;
 pub mod policy;
 pub mod segment;
+pub mod settings;
 pub mod version;

@@ -161,13 +161,65 @@ pub unsafe extern "C" fn msgr_policy_init(policy: *mut msgr_policy, preset: c_in
             MSGR_POLICY_LOSSLESS_PEER_REUSE => Policy::lossless_peer_reuse(),
             _ => return Err(Refusal::of(libc::EINVAL, "no preset has that number")),
         };
-        if policy.is_null() {
-            return Err(Refusal::of(libc::EINVAL, "the policy is NULL"));
-        }
-        // SAFETY: not NULL, so writable by the conventions.
-        unsafe { policy.write(chosen.into()) };
-        Ok(0)
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { write(policy, chosen) }
     })
+}
+
+/// Writes the policy that holds for peers of one type (`MSGR_ENTITY_...`), of its
+/// own or the default, to `*policy`, which need not be initialised: the 40 bytes
+/// that its first version has.
+///
+/// Returns 0; -EINVAL. Any thread, also in callbacks. Ceph:
+/// `Messenger::get_policy`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_get_policy(
+    messenger: *const msgr_messenger,
+    peer_type: c_int,
+    policy: *mut msgr_policy,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        let held = unsafe { handle::borrow(messenger)? }.policy(entity_type(peer_type)?);
+        // SAFETY: as above.
+        unsafe { write(policy, held) }
+    })
+}
+
+/// The same for peers whose type has none of its own.
+///
+/// Returns 0; -EINVAL. Any thread, also in callbacks. Ceph:
+/// `Messenger::get_default_policy`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_get_default_policy(
+    messenger: *const msgr_messenger,
+    policy: *mut msgr_policy,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        let held = unsafe { handle::borrow(messenger)? }.default_policy();
+        // SAFETY: as above.
+        unsafe { write(policy, held) }
+    })
+}
+
+/// Writes a policy to an out-parameter.
+///
+/// # Safety
+/// `out` is an out-parameter by the conventions.
+unsafe fn write(out: *mut msgr_policy, policy: Policy) -> Result<c_int, Refusal> {
+    if out.is_null() {
+        return Err(Refusal::of(libc::EINVAL, "the policy is NULL"));
+    }
+    // SAFETY: not NULL, so writable by the conventions.
+    unsafe { out.write(policy.into()) };
+    Ok(0)
 }
 
 /// Sets the policy for peers whose type has none of its own.

@@ -1,4 +1,4 @@
-//! The two calls of this layer that the compiler cannot vouch for.
+//! The calls of this layer that the compiler cannot vouch for.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -19,6 +19,46 @@ pub(super) fn add(poller: &Poller, source: BorrowedFd<'_>, event: Event) -> io::
     // shared reference only, so it is open now; its `drop` deletes it before the
     // source is dropped; and if it is leaked, the descriptor stays open.
     unsafe { poller.add_with_mode(source.as_raw_fd(), event, PollMode::Level) }
+}
+
+/// Marks what a socket sends as network control (class CS6), as Ceph does, and
+/// gives it that priority in the queues of this host.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "rustix does not offer SO_PRIORITY")]
+pub(super) fn set_priority(socket: BorrowedFd<'_>, v6: bool, priority: i32) -> io::Result<()> {
+    const CLASS_CS6: libc::c_int = 0xc0;
+    let class = match v6 {
+        true => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+        false => (libc::IPPROTO_IP, libc::IP_TOS),
+    };
+    // The class resets the priority, so that it goes first.
+    for ((level, name), value) in [
+        (class, CLASS_CS6),
+        ((libc::SOL_SOCKET, libc::SO_PRIORITY), priority),
+    ] {
+        let size = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: the descriptor is open for the call, and the kernel reads one
+        // int, which is what it is told.
+        let set = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                level,
+                name,
+                (&raw const value).cast(),
+                size,
+            )
+        };
+        if set != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Other systems have no priorities of sockets.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn set_priority(_: BorrowedFd<'_>, _: bool, _: i32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Blocks every signal in the calling thread, so that the host's handlers run on

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::local::{self, SocketFile};
 use super::origin::Origin;
+use super::os;
 use super::registered::{Source, Watched};
 #[cfg(test)]
 use super::sim;
@@ -28,6 +29,8 @@ pub struct SocketOptions {
     pub backlog: i32,
     /// Whether a listener shares its port.
     pub sharing: PortSharing,
+    /// Class and priority of what is sent; none leaves them to the kernel.
+    pub priority: Option<i32>,
     /// Connect from that address of this host; without it the kernel chooses.
     pub source: Option<IpAddr>,
 }
@@ -39,8 +42,23 @@ impl Default for SocketOptions {
             rcvbuf: 0,
             backlog: 512,
             sharing: PortSharing::Alone,
+            priority: None,
             source: None,
         }
+    }
+}
+
+impl SocketOptions {
+    /// What a socket with a peer gets.
+    fn apply(&self, socket: &Socket, peer: SocketAddr) -> io::Result<()> {
+        socket.set_tcp_nodelay(self.nodelay)?;
+        if let Some(priority) = self.priority {
+            // A wish: where the kernel refuses it, or a sandbox, bytes flow as well.
+            if let Err(error) = os::set_priority(socket.as_fd(), peer.is_ipv6(), priority) {
+                log::debug!("priority {priority} for {peer}: {error}");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -104,8 +122,9 @@ impl ServerSocket {
         match self {
             Self::Kernel(listener) => {
                 let (socket, from) = accept(listener)?;
-                socket.set_tcp_nodelay(options.nodelay)?;
-                Ok((ConnectedSocket::Kernel(socket), inet(&from)?))
+                let from = inet(&from)?;
+                options.apply(&socket, from)?;
+                Ok((ConnectedSocket::Kernel(socket), from))
             }
             Self::Local { socket, at, .. } => {
                 let (socket, _) = accept(socket)?;
@@ -170,7 +189,7 @@ impl ConnectedSocket {
     /// [`take_error`](Self::take_error) then tells how it went.
     pub fn connect(addr: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
         let socket = new_socket(addr, options)?;
-        socket.set_tcp_nodelay(options.nodelay)?;
+        options.apply(&socket, addr)?;
         if let Some(source) = options.source {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }

@@ -23,6 +23,7 @@ use super::lifecycle::Lifecycle;
 use super::options::Options;
 use super::registry::Registry;
 use super::seeds::Seeds;
+use super::settings::Settings;
 use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
@@ -49,6 +50,7 @@ pub(crate) struct AsyncMessenger {
     stack: Arc<NetworkStack<Shard>>,
     lifecycle: Lifecycle,
     policies: Mutex<PolicySet>,
+    settings: Settings,
     keys: Arc<Keys>,
     entropy: Entropy,
     /// Made from options and policies by the first call that needs it; from
@@ -103,6 +105,7 @@ impl AsyncMessenger {
             stack,
             lifecycle: Lifecycle::new(),
             policies: Mutex::new(PolicySet::new(Policy::lossy_client())),
+            settings: Settings::new(),
             keys: Arc::new(keys),
             entropy: context.entropy().clone(),
             config: OnceLock::new(),
@@ -131,6 +134,11 @@ impl AsyncMessenger {
         }
         change(&mut policies);
         Ok(())
+    }
+
+    /// Looks at the policies.
+    pub(crate) fn policies<R>(&self, look: impl FnOnce(&PolicySet) -> R) -> R {
+        look(&lock(&self.policies))
     }
 
     /// Lets the host authenticate, as long as no connection can have begun to.
@@ -192,6 +200,11 @@ impl AsyncMessenger {
             .get_or_init(|| Arc::new(self.new_config(policies.clone())))
     }
 
+    /// The same, if it is fixed already.
+    pub(crate) fn known_config(&self) -> Option<&Arc<ProtocolConfig>> {
+        self.config.get()
+    }
+
     fn new_config(&self, policies: PolicySet) -> ProtocolConfig {
         let options = &self.options;
         ProtocolConfig {
@@ -211,6 +224,8 @@ impl AsyncMessenger {
             auth: self.auth_config(),
             signatures: options.signatures,
             global_seq: self.first_global_seq(),
+            number: Arc::clone(self.settings.number()),
+            cluster_protocol: self.settings.cluster_protocol(),
             ..ProtocolConfig::new(self.name.clone(), policies)
         }
     }
@@ -244,6 +259,7 @@ impl AsyncMessenger {
             services: ALL_SERVICES,
             entropy: self.entropy.clone(),
             by_host: self.auth_handler.get().is_some(),
+            takes_anonymous: self.settings.takes_anonymous(),
         }
     }
 
@@ -285,6 +301,11 @@ impl AsyncMessenger {
         let mut mine = self.myaddrs.write().unwrap_or_else(PoisonError::into_inner);
         *mine = bind::advertised(addrs, &mine, self.nonce())?;
         Ok(())
+    }
+
+    /// Changes the addresses that peers are told.
+    pub(crate) fn change_myaddrs<R>(&self, change: impl FnOnce(&mut EntityAddrVec) -> R) -> R {
+        change(&mut self.myaddrs.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes over our IP as a peer sees it, where it is still unknown.
@@ -526,8 +547,13 @@ impl AsyncMessenger {
         &self.injection
     }
 
-    pub(crate) fn socket_options(&self) -> &SocketOptions {
-        &self.options.socket
+    /// How the next socket is set up.
+    pub(crate) fn socket_options(&self) -> SocketOptions {
+        self.settings.apply_to(&self.options.socket)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(crate) fn crc_data(&self) -> bool {

@@ -205,12 +205,12 @@ impl Binding<'_> {
             };
             let options = SocketOptions {
                 sharing,
-                ..messenger.socket_options().clone()
+                ..messenger.socket_options()
             };
             got = self.listen_in(worker, move |center| center.listen(got, &options))?;
         }
         if let Some(sockets) = messenger.options().local_sockets.clone() {
-            let options = messenger.socket_options().clone();
+            let options = messenger.socket_options();
             self.listen_in(&workers[0], move |center| {
                 center.listen_local(got, &sockets, &options)
             })?;

@@ -133,6 +133,9 @@ impl Connection {
         // A message that is passed on has left the application's hands.
         message.hold = Hold::NONE;
         message.stamps = Stamps::NONE;
+        if message.priority == 0 {
+            message.priority = self.messenger.settings().send_priority();
+        }
         if self.is_closed() {
             return Err(if self.messenger.is_shut_down() {
                 Error::shut_down()

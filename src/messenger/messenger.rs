@@ -370,10 +370,13 @@ impl Messenger {
         self.inner.perf_dump()
     }
 
-    /// What lies behind it, for tests to look at.
-    #[cfg(test)]
+    /// What lies behind it.
     pub(crate) fn inner(&self) -> &Arc<AsyncMessenger> {
         &self.inner
+    }
+
+    pub(super) fn shared_context(&self) -> &Arc<Context> {
+        &self.context
     }
 
     fn add_dispatcher(&self, dispatcher: Arc<dyn Dispatcher>, at_head: bool) -> Result<()> {

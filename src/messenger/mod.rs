@@ -37,6 +37,7 @@ mod prioritized_queue;
 mod processor;
 mod registry;
 mod seeds;
+mod settings;
 mod shard;
 #[cfg(test)]
 mod simulated;

@@ -72,6 +72,7 @@ impl Options {
                 rcvbuf: usize::try_from(conf.number("ms_tcp_rcvbuf")).unwrap_or(0),
                 backlog: i32::try_from(conf.number("ms_tcp_listen_backlog")).unwrap_or(i32::MAX),
                 sharing: PortSharing::Alone,
+                priority: None,
                 source: None,
             },
             bind_before_connect: conf.switch("ms_bind_before_connect"),

@@ -59,7 +59,7 @@ impl Processor {
     /// Accepts what waits, up to a bound.
     pub(crate) fn accept(&mut self, here: &Worker<Shard>, center: &mut EventCenter) {
         for _ in 0..ACCEPTS_PER_TURN {
-            match self.socket.accept(self.messenger.socket_options()) {
+            match self.socket.accept(&self.messenger.socket_options()) {
                 Ok((socket, from)) => {
                     self.starved = false;
                     if self.socket.is_local() {

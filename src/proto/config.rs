@@ -1,7 +1,7 @@
 //! What all connections of one messenger share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::types::{AuthName, EntityType, PolicySet};
@@ -17,6 +17,11 @@ use super::v1::Signatures;
 pub struct ProtocolConfig {
     /// Who we are.
     pub name: AuthName,
+    /// The number that goes with it in sessions, where the program says one.
+    pub number: Arc<SaidNumber>,
+    /// The version of v1 that two ends of our type must both speak; without it
+    /// that of Ceph's releases.
+    pub cluster_protocol: Option<u32>,
     /// What is promised to whom.
     pub policies: PolicySet,
     /// From dialling or accepting until open.
@@ -65,6 +70,8 @@ impl ProtocolConfig {
     pub fn new(name: AuthName, policies: PolicySet) -> Self {
         Self {
             name,
+            number: Arc::default(),
+            cluster_protocol: None,
             policies,
             ready_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(900),
@@ -90,13 +97,40 @@ impl ProtocolConfig {
 
 impl ProtocolConfig {
     /// The number that peers know us by among our type. A client's is the one that
-    /// a monitor gave it; before that it has none.
+    /// a monitor gave it; before that it has none. What the program says comes
+    /// before both.
     pub fn own_number(&self) -> i64 {
+        if let Some(said) = self.number.get() {
+            return said;
+        }
         let named = self.name.entity_name().num;
         match i64::try_from(self.auth.keys.global_id()) {
             Ok(given) if given > 0 && self.name.kind == EntityType::CLIENT => given,
             _ => named,
         }
+    }
+}
+
+/// A number that the program may say, and change: the next handshake tells it.
+#[derive(Debug)]
+pub struct SaidNumber(AtomicI64);
+
+impl SaidNumber {
+    /// The number, if there is one.
+    pub fn get(&self) -> Option<i64> {
+        let said = self.0.load(Ordering::Relaxed);
+        (said >= 0).then_some(said)
+    }
+
+    /// From now on it is this; none if that is negative.
+    pub fn set(&self, number: i64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+}
+
+impl Default for SaidNumber {
+    fn default() -> Self {
+        Self(AtomicI64::new(-1))
     }
 }
 

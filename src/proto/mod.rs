@@ -48,7 +48,7 @@ pub use auth::{
     KeyStore, METHOD_CEPHX, METHOD_NONE, MonAuth, PERMANENT, Progress, Question, SessionKey,
 };
 pub use compression::{Algorithm, CompressionSettings, LinkCompression};
-pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig};
+pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig, SaidNumber};
 pub use fault::{Fault, LinkDown};
 pub use frame::footer_crcs;
 #[cfg(test)]

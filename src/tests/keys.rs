@@ -85,6 +85,7 @@ pub fn authenticate(config: &mut ProtocolConfig, known: Known, entropy: Entropy,
         services: ALL_SERVICES,
         entropy,
         by_host: false,
+        takes_anonymous: false,
     };
 }
 

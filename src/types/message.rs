@@ -23,7 +23,8 @@ pub const PRIO_HIGHEST: u16 = 255;
 pub struct Message {
     /// What kind of message, as the application numbers them.
     pub kind: u16,
-    /// Order class; 0 when sent means [`PRIO_DEFAULT`].
+    /// Order class; 0 when sent means what the messenger gives those that ask for
+    /// nothing, [`PRIO_DEFAULT`] if it was not told otherwise.
     pub priority: u16,
     /// Version of the body's encoding.
     pub version: u16,

@@ -107,6 +107,11 @@ impl PolicySet {
         }
     }
 
+    /// The policy for peers without one of their own.
+    pub const fn default_policy(&self) -> &Policy {
+        &self.default
+    }
+
     /// The policy that holds for peers of that type.
     pub fn get(&self, kind: EntityType) -> &Policy {
         let own = self.by_type.iter().find(|(known, _)| *known == kind);

@@ -168,11 +168,11 @@ impl Link {
         }
         let options = messenger.socket_options();
         if !messenger.options().bind_before_connect {
-            return center.connect(to, options);
+            return center.connect(to, &options);
         }
         let options = SocketOptions {
             source: messenger.own_ip(to),
-            ..options.clone()
+            ..options
         };
         center.connect(to, &options)
     }

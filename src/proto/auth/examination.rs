@@ -58,6 +58,9 @@ impl Examination {
         context: AuthContext<'_>,
     ) -> Result<Verdict, AuthFault> {
         self.method = method;
+        if payload.is_empty() && context.auth.takes_anonymous {
+            return Ok(self.by_nothing(context));
+        }
         if !context.auth.by_host && !context.methods().contains(&method) {
             return Ok(Verdict::No(EOPNOTSUPP, AuthFault::NoMethod));
         }
@@ -129,6 +132,15 @@ impl Examination {
             Part::Nothing | Part::Host => Err(CephxError::OutOfTurn),
         };
         judged.unwrap_or_else(|why| Verdict::No(why.errno(), why.into()))
+    }
+
+    /// Takes a dialler for nobody, where a link without any secret is allowed.
+    fn by_nothing(&mut self, context: AuthContext<'_>) -> Verdict {
+        if !context.modes.contains(&ConMode::Crc) {
+            return Verdict::No(EOPNOTSUPP, AuthFault::NoMode(self.method));
+        }
+        self.con_mode = Some(ConMode::Crc);
+        Verdict::Agreed(Box::new(Agreed::unproved(0, None)), Vec::new())
     }
 
     fn ask(&self, more: bool, payload: &[u8], context: AuthContext<'_>) -> Verdict {
@@ -219,4 +231,52 @@ fn by_none(payload: &[u8], context: AuthContext<'_>) -> Verdict {
     };
     let agreed = Agreed::unproved(global_id, name);
     Verdict::Agreed(Box::new(agreed), Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::auth::AuthConfig;
+    use crate::types::{AuthName, EntityType, WallTime};
+
+    /// What an OSD that requires cephx makes of an OSD that begins like that.
+    fn judged(takes_anonymous: bool, modes: &[ConMode], method: u32, payload: &[u8]) -> Verdict {
+        let auth = AuthConfig {
+            cluster: vec![METHOD_CEPHX],
+            takes_anonymous,
+            ..AuthConfig::default()
+        };
+        let name: AuthName = "osd.0".parse().unwrap();
+        let context = AuthContext {
+            auth: &auth,
+            name: &name,
+            peer_type: EntityType::OSD,
+            modes,
+            now: WallTime::default(),
+        };
+        let preferred = [ConMode::Crc.code()];
+        let mut examination = Examination::default();
+        examination
+            .request(method, &preferred, payload, context)
+            .unwrap()
+    }
+
+    #[test]
+    fn who_shows_nothing_is_let_in_only_where_that_is_asked_for() {
+        let crc = [ConMode::Crc];
+        for method in [0, METHOD_NONE, METHOD_CEPHX] {
+            let taken = judged(true, &crc, method, b"");
+            let Verdict::Agreed(agreed, _) = taken else {
+                panic!("{taken:?}");
+            };
+            assert!(agreed.name.is_none() && !agreed.is_proved);
+            for refused in [
+                judged(false, &crc, method, b""),
+                judged(true, &[ConMode::Secure], method, b""),
+                judged(true, &crc, method, b"\x01 something that proves nothing"),
+            ] {
+                assert!(matches!(refused, Verdict::No(..)), "{refused:?}");
+            }
+        }
+    }
 }

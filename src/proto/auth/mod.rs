@@ -101,6 +101,9 @@ pub struct AuthConfig {
     pub entropy: Entropy,
     /// The host authenticates: it is asked everything.
     pub by_host: bool,
+    /// A dialler that says nothing at all of itself is let in all the same, as
+    /// nobody. Ceph does so for the heartbeats of old OSDs.
+    pub takes_anonymous: bool,
 }
 
 impl Default for AuthConfig {
@@ -115,6 +118,7 @@ impl Default for AuthConfig {
             services: ALL_SERVICES,
             entropy: Entropy::new(|_| Err(NoEntropy)),
             by_host: false,
+            takes_anonymous: false,
         }
     }
 }

@@ -246,11 +246,7 @@ impl Protocol {
 
     /// Answers that it cannot be. The dialler may ask for something else.
     pub(super) fn refuse_legacy(&mut self, asking: LegacyAsking, verdict: Verdict) {
-        let reply = |tag| {
-            asking
-                .request
-                .reply(tag, self.config.name.kind, &self.policy)
-        };
+        let reply = |tag| asking.request.reply(tag, &self.config, &self.policy);
         let reply = match verdict {
             Verdict::Wait => Some(reply(v1::Tag::Wait)),
             Verdict::Retry(connect_seq) => Some(v1::ConnectReply {
@@ -374,7 +370,7 @@ impl Protocol {
             global_seq: self.config.global_seq.next_narrow(),
             connect_seq: v1::narrow(self.session.connect_seq),
             flags: if self.policy.lossy { v1::FLAG_LOSSY } else { 0 },
-            ..request.reply(tag, self.config.name.kind, &self.policy)
+            ..request.reply(tag, &self.config, &self.policy)
         };
         let mut bytes = reply.encode();
         if tells {

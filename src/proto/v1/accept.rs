@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::records::{Connect, ConnectReply, Expected, Opening, Record, Tag};
-use super::{Step, anonymous, is_allowed, own_address, version_between};
+use super::{Step, anonymous, is_allowed, own_address, version_with};
 use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Examination, Verdict, is_login};
 use crate::proto::codec::DecodeError;
 use crate::proto::config::ProtocolConfig;
@@ -130,11 +130,11 @@ impl Accepting {
 
 impl Request {
     /// An answer to it. Whoever grants or declines it fills in the counts.
-    pub fn reply(&self, tag: Tag, local: EntityType, policy: &Policy) -> ConnectReply {
+    pub fn reply(&self, tag: Tag, config: &ProtocolConfig, policy: &Policy) -> ConnectReply {
         let proof = self.dialler.proof.as_ref();
         ConnectReply {
             authorizer: proof.map(|proof| proof.reply.clone()).unwrap_or_default(),
-            ..reply(tag, &self.connect, local, policy)
+            ..reply(tag, &self.connect, config, policy)
         }
     }
 
@@ -144,7 +144,7 @@ impl Request {
     }
 }
 
-fn reply(tag: Tag, connect: &Connect, local: EntityType, policy: &Policy) -> ConnectReply {
+fn reply(tag: Tag, connect: &Connect, config: &ProtocolConfig, policy: &Policy) -> ConnectReply {
     let supported = policy.features_supported;
     ConnectReply {
         tag,
@@ -154,7 +154,7 @@ fn reply(tag: Tag, connect: &Connect, local: EntityType, policy: &Policy) -> Con
         },
         global_seq: 0,
         connect_seq: 0,
-        protocol_version: version_between(local, connect.host_type, local),
+        protocol_version: version_with(config, connect.host_type, config.name.kind),
         flags: 0,
         authorizer: Vec::new(),
     }
@@ -170,7 +170,7 @@ fn on_connect(
     let protocol = connect.authorizer_protocol;
     let signatures = context.config.signatures;
     context.policy.features_required |= signatures.required_features(protocol, local, peer);
-    if connect.protocol_version != version_between(local, peer, local) {
+    if connect.protocol_version != version_with(context.config, peer, local) {
         return Ok(decline(Tag::BadProtocolVersion, dialler, &connect, context));
     }
     if context.policy.features_required & !connect.features != 0 {
@@ -226,10 +226,10 @@ fn examined(
         }
         Verdict::More(challenge) => {
             dialler.challenged = Some((connect.host_type, examination));
-            let local = context.config.name.kind;
+            let asked = Tag::ChallengeAuthorizer;
             let reply = ConnectReply {
                 authorizer: challenge,
-                ..reply(Tag::ChallengeAuthorizer, &connect, local, context.policy)
+                ..reply(asked, &connect, context.config, context.policy)
             };
             context.out.raw(&reply.encode());
             Step::Next(Accepting::Connect(dialler))
@@ -283,7 +283,7 @@ fn decline(
     connect: &Connect,
     context: &mut Context<'_>,
 ) -> Step<Accepting> {
-    let reply = reply(tag, connect, context.config.name.kind, context.policy);
+    let reply = reply(tag, connect, context.config, context.policy);
     context.out.raw(&reply.encode());
     Step::Next(Accepting::Connect(dialler))
 }

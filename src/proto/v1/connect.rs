@@ -4,7 +4,7 @@ use super::records::{
     BANNER, Connect, ConnectReply, Expected, FLAG_LOSSY, Opening, Record, Tag, put_address,
 };
 use super::{
-    MAX_FIRST_SEQ, Step, anonymous, is_allowed, narrow, own_address, own_name, version_between,
+    MAX_FIRST_SEQ, Step, anonymous, is_allowed, narrow, own_address, own_name, version_with,
 };
 use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Dialogue, Said, is_login};
 use crate::proto::codec::{DecodeError, Field};
@@ -177,7 +177,7 @@ fn ask(attempt: Attempt, context: &mut Context<'_>) -> Step<Connecting> {
         host_type: local,
         global_seq: attempt.dialled.global_seq,
         connect_seq: narrow(context.session.connect_seq),
-        protocol_version: version_between(local, peer, peer),
+        protocol_version: version_with(context.config, peer, peer),
         authorizer_protocol: attempt.authorizer.0,
         flags: if policy.lossy { FLAG_LOSSY } else { 0 },
         authorizer: attempt.authorizer.1.clone(),

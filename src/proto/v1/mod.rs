@@ -123,9 +123,13 @@ impl<S> Step<S> {
     }
 }
 
-/// The version that two ends of those types must both speak.
-pub const fn version_between(local: EntityType, peer: EntityType, acceptor: EntityType) -> u32 {
-    match (acceptor, local.0 == peer.0) {
+/// The version that we and a peer of that type must both speak.
+pub fn version_with(config: &ProtocolConfig, peer: EntityType, acceptor: EntityType) -> u32 {
+    let among_equals = config.name.kind == peer;
+    if let Some(version) = config.cluster_protocol.filter(|_| among_equals) {
+        return version;
+    }
+    match (acceptor, among_equals) {
         (EntityType::MON, true) => 13,
         (EntityType::OSD, true) => 10,
         (EntityType::MDS, true) => 36,

@@ -44,7 +44,7 @@ pub struct Connect {
     pub global_seq: u32,
     /// Its count of attempts in this session; 0 asks for a new one.
     pub connect_seq: u32,
-    /// See [`version_between`](super::version_between).
+    /// See [`version_with`](super::version_with).
     pub protocol_version: u32,
     /// The authentication method that its authorizer is of.
     pub authorizer_protocol: u32,
@@ -91,7 +91,7 @@ pub struct ConnectReply {
     pub global_seq: u32,
     /// The session's count of attempts.
     pub connect_seq: u32,
-    /// See [`version_between`](super::version_between).
+    /// See [`version_with`](super::version_with).
     pub protocol_version: u32,
     /// See [`FLAG_LOSSY`].
     pub flags: u8,
