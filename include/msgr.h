@@ -612,6 +612,13 @@ int msgr_get_loopback_connection(msgr_messenger *messenger, msgr_conn **out);
 int msgr_dispatch_queue_len(msgr_messenger *messenger);
 
 /**
+ * How long the oldest of them has waited, in nanoseconds; 0 if none does, and for
+ * NULL. Messages count, events do not. Any thread, also in callbacks. Ceph:
+ * `Messenger::get_dispatch_queue_max_age`.
+ */
+uint64_t msgr_dispatch_queue_max_age(const msgr_messenger *messenger);
+
+/**
  * Writes the messenger's counters into `buf`, as JSON in the shape of Ceph's
  * `perf dump`: an object of groups, each an object of numbers.
  *
@@ -1366,6 +1373,13 @@ uint64_t msgr_conn_queued_bytes(const msgr_conn *conn);
 int msgr_conn_keepalive(msgr_conn *conn);
 
 /**
+ * When the peer's newest keepalive has come: nanoseconds since 1970; 0 before the
+ * first and for NULL. Any thread, also in callbacks. Ceph:
+ * `Connection::get_last_keepalive`.
+ */
+uint64_t msgr_conn_last_keepalive(const msgr_conn *conn);
+
+/**
  * When the newest keepalive that the peer has answered was sent: nanoseconds
  * since 1970; 0 before the first answer and for NULL. Any thread, also in
  * callbacks. Ceph: `Connection::get_last_keepalive_ack`.
@@ -1494,6 +1508,45 @@ void *msgr_conn_object(const msgr_conn *conn);
 #define MSGR_CON_MODE_CRC 1
 /** Connection mode: frames are encrypted. */
 #define MSGR_CON_MODE_SECURE 2
+
+/**
+ * The messenger that the connection belongs to, lent for as long as somebody holds
+ * it: keep it with `msgr_ref`. NULL once its last reference was given up, and for
+ * NULL. Any thread, also in callbacks. Ceph: `Connection::get_messenger`.
+ */
+msgr_messenger *msgr_conn_messenger(const msgr_conn *conn);
+
+/**
+ * Writes where the connection's link leads, or came from: of all addresses of the
+ * peer the one that was dialled, or that of the peer's own socket.
+ *
+ * Returns the text's length without its NUL; -EINVAL; -ENAMETOOLONG if it does not
+ * fit into `len` bytes, and then nothing is written. Any thread, also in
+ * callbacks. Ceph: `Connection::get_peer_socket_addr`.
+ */
+int msgr_conn_peer_socket_addr(const msgr_conn *conn, char *buf, size_t len);
+
+/**
+ * 1 if the connection speaks msgr2, or is about to, 0 for the first protocol;
+ * -EINVAL. Any thread, also in callbacks. Ceph: `Connection::is_msgr2`.
+ */
+int msgr_conn_is_msgr2(const msgr_conn *conn);
+
+/**
+ * 1 while `ms_blackhole_...` lets messages to such a peer vanish, else 0; -EINVAL.
+ * Any thread, also in callbacks. Ceph: `Connection::is_blackhole`.
+ */
+int msgr_conn_is_blackhole(const msgr_conn *conn);
+
+/**
+ * Takes other feature bits for those both ends have, which `msgr_conn_features`
+ * tells from now on until the next handshake: a program that speaks for somebody
+ * behind the peer. The library itself goes by what was negotiated.
+ *
+ * Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Connection::set_features`.
+ */
+int msgr_conn_set_features(msgr_conn *conn, uint64_t features);
 
 /**
  * Writes whom the peer has proved, or by method none claimed, to be: the name of

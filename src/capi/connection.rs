@@ -169,6 +169,21 @@ pub unsafe extern "C" fn msgr_conn_keepalive(conn: *mut msgr_conn) -> c_int {
     })
 }
 
+/// When the peer's newest keepalive has come: nanoseconds since 1970; 0 before the
+/// first and for NULL. Any thread, also in callbacks. Ceph:
+/// `Connection::get_last_keepalive`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_conn_last_keepalive(conn: *const msgr_conn) -> u64 {
+    guard_or(0, || {
+        // SAFETY: the caller's promise is the callee's.
+        let stamp = unsafe { handle::borrow(conn)? }.last_keepalive();
+        Ok(u64::from(stamp.sec) * 1_000_000_000 + u64::from(stamp.nsec))
+    })
+}
+
 /// When the newest keepalive that the peer has answered was sent: nanoseconds
 /// since 1970; 0 before the first answer and for NULL. Any thread, also in
 /// callbacks. Ceph: `Connection::get_last_keepalive_ack`.

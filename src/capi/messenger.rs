@@ -412,6 +412,21 @@ pub unsafe extern "C" fn msgr_dispatch_queue_len(messenger: *mut msgr_messenger)
     })
 }
 
+/// How long the oldest of them has waited, in nanoseconds; 0 if none does, and for
+/// NULL. Messages count, events do not. Any thread, also in callbacks. Ceph:
+/// `Messenger::get_dispatch_queue_max_age`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_dispatch_queue_max_age(messenger: *const msgr_messenger) -> u64 {
+    guard_or(0, || {
+        // SAFETY: the caller's promise is the callee's.
+        let age = unsafe { handle::borrow(messenger)? }.dispatch_queue_max_age();
+        Ok(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
+    })
+}
+
 /// Writes the messenger's counters into `buf`, as JSON in the shape of Ceph's
 /// `perf dump`: an object of groups, each an object of numbers.
 ///

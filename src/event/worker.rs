@@ -14,9 +14,7 @@ use super::os;
 use super::registered::{Key, Readiness};
 #[cfg(test)]
 use super::sim;
-#[cfg(test)]
-use crate::types::Time;
-use crate::types::WallTime;
+use crate::types::{Time, WallTime};
 
 /// What a worker runs. All of it is called on the worker's thread, one call at a
 /// time. A handler that panics ends its worker: what it left half-done is dropped,
@@ -112,6 +110,11 @@ impl<H: Handler> Worker<H> {
         }
         // The sender goes with the job, if that is dropped or panics.
         receiver.recv().map_err(|_| SubmitError::Stopped)
+    }
+
+    /// The monotonic clock, on any thread.
+    pub fn now(&self) -> Time {
+        self.shared.driver.now()
     }
 
     /// The calendar time, on any thread.

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use super::admission::{PolicyThrottles, Waiter};
 use super::auth::{AuthHandler, AuthReply};
@@ -20,6 +20,7 @@ use super::half_open::{Entrant, HalfOpen, Limit};
 use super::injection::FaultInjection;
 use super::keys::Keys;
 use super::lifecycle::Lifecycle;
+use super::messenger::Messenger;
 use super::options::Options;
 use super::registry::Registry;
 use super::seeds::Seeds;
@@ -33,6 +34,7 @@ use crate::proto::{
 };
 use crate::types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Entropy, Message, Policy, PolicySet,
+    Time,
 };
 
 /// The inner messenger (the part of Ceph's `AsyncMessenger` that its
@@ -45,6 +47,8 @@ pub(crate) struct AsyncMessenger {
     /// What the application calls it: for those who read its counters.
     lname: String,
     nonce: AtomicU32,
+    /// What the application holds of it.
+    handle: OnceLock<Weak<Messenger>>,
     options: Options,
     injection: Arc<FaultInjection>,
     stack: Arc<NetworkStack<Shard>>,
@@ -95,6 +99,7 @@ impl AsyncMessenger {
             name,
             lname: lname.to_owned(),
             nonce: AtomicU32::new(nonce),
+            handle: OnceLock::new(),
             dispatch_queue: DispatchQueue::new(options.pq_max_tokens, options.pq_min_cost),
             throttle: Throttle::new(options.dispatch_throttle_bytes),
             policy_throttles: PolicyThrottles::new(),
@@ -419,6 +424,7 @@ impl AsyncMessenger {
         chain: &Chain,
         con: &ConnectionRef,
         mut message: Box<Message>,
+        now: Time,
     ) -> u64 {
         let cost = message.payload_len() as u64;
         // After a shutdown, what was accepted is closed only in a while.
@@ -433,7 +439,7 @@ impl AsyncMessenger {
         dispatcher::preprocess(chain, con, &mut message);
         match dispatcher::fast_dispatch(chain, con, message) {
             Some(message) => {
-                self.dispatch_queue.enqueue(con, message);
+                self.dispatch_queue.enqueue(con, message, now);
                 0
             }
             None => cost,
@@ -518,6 +524,17 @@ impl AsyncMessenger {
     }
 
     // ---- facts
+
+    /// What the application holds of it, if it still does.
+    pub(crate) fn handle(&self) -> Option<Arc<Messenger>> {
+        self.handle.get().and_then(Weak::upgrade)
+    }
+
+    /// It is held by that from now on.
+    pub(crate) fn set_handle(&self, handle: &Arc<Messenger>) {
+        // A messenger is made once, by whoever set it.
+        let _ = self.handle.set(Arc::downgrade(handle));
+    }
 
     pub(crate) fn name(&self) -> &AuthName {
         &self.name

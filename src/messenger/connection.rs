@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::async_messenger::AsyncMessenger;
 use super::error::{Error, Result};
 use super::external::External;
+use super::messenger::Messenger;
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
 use crate::proto::{ConMode, Fault, Identity, MonAuth, Outgoing, Peer};
-use crate::types::{EntityAddrVec, EntityName, EntityType, Hold, Message, Stamps, WallTime};
+use crate::types::{
+    AddrType, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message, Stamps, WallTime,
+};
 
 /// A shared connection (Ceph's `ConnectionRef`); two are the same connection if
 /// they point to the same place.
@@ -75,7 +78,10 @@ struct PeerFacts {
     identity: Option<Identity>,
     mon_auth: MonAuth,
     last_fault: Option<Fault>,
+    last_keepalive: WallTime,
     last_keepalive_ack: WallTime,
+    /// Where its link leads, or came from.
+    socket_addr: EntityAddr,
 }
 
 /// Values of `Connection::state`.
@@ -110,6 +116,7 @@ impl Connection {
             sealed: AtomicBool::new(false),
             peer: Mutex::new(PeerFacts {
                 num: -1,
+                socket_addr: addrs.msgr2().copied().unwrap_or_else(|| addrs.front()),
                 addrs,
                 ..PeerFacts::default()
             }),
@@ -283,6 +290,39 @@ impl Connection {
         self.facts().features
     }
 
+    /// Takes other feature bits for those that both ends have, until the next
+    /// handshake. The library itself goes by what was negotiated (Ceph's
+    /// `set_features`).
+    pub fn set_features(&self, features: u64) {
+        self.facts().features = features;
+    }
+
+    /// Where its link leads, or came from, in that protocol: of all addresses of the
+    /// peer the one that was dialled, or the one at which the peer's own socket is.
+    pub fn peer_socket_addr(&self) -> EntityAddr {
+        self.facts().socket_addr
+    }
+
+    /// True if its link speaks msgr2, or is about to.
+    pub fn is_msgr2(&self) -> bool {
+        self.kind == Kind::Loopback || self.peer_socket_addr().kind == AddrType::Msgr2
+    }
+
+    /// True while a fault on purpose (`ms_blackhole_*`) swallows what is sent.
+    pub fn is_blackhole(&self) -> bool {
+        !self.is_loopback() && self.messenger.injection().swallows(self.peer_type())
+    }
+
+    /// The messenger it belongs to, if that is still there.
+    pub fn owner(&self) -> Option<Arc<Messenger>> {
+        self.messenger.handle()
+    }
+
+    /// When the peer's newest keepalive has come.
+    pub fn last_keepalive(&self) -> WallTime {
+        self.facts().last_keepalive
+    }
+
     /// The stamp of the newest keepalive that the peer has answered.
     pub fn last_keepalive_ack(&self) -> WallTime {
         self.facts().last_keepalive_ack
@@ -404,6 +444,14 @@ impl Connection {
 
     pub(crate) fn note_fault(&self, fault: Fault) {
         self.facts().last_fault = Some(fault);
+    }
+
+    pub(crate) fn note_keepalive(&self, now: WallTime) {
+        self.facts().last_keepalive = now;
+    }
+
+    pub(crate) fn note_socket_addr(&self, addr: EntityAddr) {
+        self.facts().socket_addr = addr;
     }
 
     pub(crate) fn note_keepalive_ack(&self, stamp: WallTime) {

@@ -8,12 +8,12 @@ use super::async_messenger::AsyncMessenger;
 use super::connection::{Connection, ConnectionRef};
 use super::dispatcher;
 use super::prioritized_queue::PrioritizedQueue;
-use crate::types::{Message, PRIO_HIGHEST};
+use crate::types::{Message, PRIO_HIGHEST, Time};
 
 /// What waits for the dispatch thread.
 pub(crate) enum Item {
-    /// A message; its payload is paid for.
-    Message(Box<Message>),
+    /// A message, and when it came; its payload is paid for.
+    Message(Box<Message>, Time),
     /// The dialled connection is up.
     Connect,
     /// The accepted connection is up.
@@ -107,11 +107,11 @@ impl DispatchQueue {
     }
 
     /// Adds a message of that connection.
-    pub(crate) fn enqueue(&self, con: &ConnectionRef, message: Box<Message>) {
+    pub(crate) fn enqueue(&self, con: &ConnectionRef, message: Box<Message>, now: Time) {
         let cost = message.payload_len() as u64;
         // The field is wider than what it may say.
         let priority = message.priority.min(PRIO_HIGHEST);
-        self.push(priority, cost, con, Item::Message(message));
+        self.push(priority, cost, con, Item::Message(message, now));
     }
 
     /// Adds an event, ahead of all messages.
@@ -126,7 +126,7 @@ impl DispatchQueue {
         let removed = state.queue.remove_class(con.id());
         let (dropped, events): (Vec<_>, Vec<_>) = removed
             .into_iter()
-            .partition(|(_, item)| matches!(item, Item::Message(_)));
+            .partition(|(_, item)| matches!(item, Item::Message(..)));
         for event in events {
             state.queue.push(PRIO_HIGHEST, con.id(), 0, event);
         }
@@ -137,6 +137,17 @@ impl DispatchQueue {
     /// Messages and events that wait.
     pub(crate) fn len(&self) -> usize {
         self.lock().queue.len()
+    }
+
+    /// When the oldest message came that waits. Those of one connection and
+    /// priority wait in their order, so that only the first of each are looked at.
+    pub(crate) fn oldest(&self) -> Option<Time> {
+        let state = self.lock();
+        let came = state.queue.fronts().filter_map(|(_, item)| match item {
+            Item::Message(_, came) => Some(*came),
+            _ => None,
+        });
+        came.min()
     }
 
     /// Asks the thread to end. What waits is dropped, not dispatched: by the
@@ -217,7 +228,7 @@ impl DispatchQueue {
 impl Item {
     fn cost(&self) -> u64 {
         match self {
-            Self::Message(message) => message.payload_len() as u64,
+            Self::Message(message, _) => message.payload_len() as u64,
             _ => 0,
         }
     }
@@ -243,7 +254,7 @@ fn deliver(messenger: &Arc<AsyncMessenger>, con: &ConnectionRef, item: Item) {
     // then nobody gets its messages any more, but what happened to it is told in
     // its order, and its reset behind it. Whoever marked it down hears nothing.
     match item {
-        Item::Message(mut message) => {
+        Item::Message(mut message, _) => {
             let cost = message.payload_len() as u64;
             if dispatcher::wants_stamps(&chain) {
                 message.stamps.dispatched = messenger.wall();
@@ -327,8 +338,8 @@ mod tests {
     fn no_priority_passes_what_is_told_of_connections() {
         let order = told(|queue, con| {
             queue.enqueue_event(con, Item::Accept);
-            queue.enqueue(con, message(u16::MAX));
-            queue.enqueue(con, message(PRIO_HIGHEST));
+            queue.enqueue(con, message(u16::MAX), Time::ZERO);
+            queue.enqueue(con, message(PRIO_HIGHEST), Time::ZERO);
         });
         assert_eq!(order, ["accept", "message", "message"]);
     }

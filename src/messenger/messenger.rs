@@ -52,10 +52,12 @@ impl Messenger {
         let nonce = nonce as u32;
         let inner = AsyncMessenger::new(context, name, lname, nonce)?;
         log::debug!("{entity} {lname}: created with nonce {nonce}");
-        Ok(Arc::new(Self {
+        let handle = Arc::new(Self {
             inner,
             context: Arc::clone(context),
-        }))
+        });
+        handle.inner.set_handle(&handle);
+        Ok(handle)
     }
 
     /// Sets the policy for peers without one of their own.

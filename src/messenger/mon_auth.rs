@@ -9,7 +9,7 @@ use crate::proto::{
     AuthContext, AuthFault, AuthWant, ConMode, KeyStore, MSG_AUTH, MSG_AUTH_REPLY, MonAuth,
     Progress,
 };
-use crate::types::{EntityType, Message, WallTime};
+use crate::types::{EntityType, Message, Time, WallTime};
 
 impl Connection {
     /// A message that asks the monitor at the other end for that, to be sent to
@@ -86,6 +86,11 @@ impl AsyncMessenger {
         ticket
             .is_good(now)
             .then(|| since_1970(ticket.renew_after).saturating_sub(since_1970(now)))
+    }
+
+    /// The monotonic clock.
+    pub(crate) fn now(&self) -> Time {
+        self.stack().least_loaded().now()
     }
 
     /// The calendar time.

@@ -68,6 +68,13 @@ impl<T> PrioritizedQueue<T> {
             .push(class, cost, item);
     }
 
+    /// The first item of each class of each priority.
+    pub(crate) fn fronts(&self) -> impl Iterator<Item = &T> {
+        let lanes = self.strict.values().chain(self.weighted.values());
+        let fifos = lanes.flat_map(|lane| lane.fifos.values());
+        fifos.filter_map(|fifo| fifo.front().map(|(_, item)| item))
+    }
+
     /// Takes the next item.
     pub(crate) fn pop(&mut self) -> Option<T> {
         if let Some(mut lane) = self.strict.last_entry() {

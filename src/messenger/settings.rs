@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::async_messenger::AsyncMessenger;
 use super::connection::ConnectOptions;
@@ -187,6 +188,14 @@ impl Messenger {
     ) -> Result<()> {
         let con = self.connect_with(peer_type, addrs, ConnectOptions::default())?;
         con.send(message)
+    }
+
+    /// How long the oldest message that waits for the dispatch thread has waited;
+    /// zero if none does.
+    pub fn dispatch_queue_max_age(&self) -> Duration {
+        let inner = self.inner();
+        let oldest = inner.dispatch_queue().oldest();
+        oldest.map_or(Duration::ZERO, |came| inner.now().since(came))
     }
 }
 

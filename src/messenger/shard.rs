@@ -136,7 +136,8 @@ impl Shard {
         // Not admitted but merely counted: the bytes exist already, and holding
         // the message back would save nothing.
         messenger.count_admitted(bytes);
-        let done = messenger.deliver(&messenger.dispatchers().snapshot(), con, message);
+        let chain = messenger.dispatchers().snapshot();
+        let done = messenger.deliver(&chain, con, message, center.now());
         messenger.put_throttle(done);
     }
 

@@ -99,6 +99,7 @@ impl Exchange {
                 }
                 Tag::Keepalive2 => {
                     self.owed_answer = Some(payload::<Keepalive2>(&frame)?.stamp);
+                    intake.events.push(Event::Keepalive);
                 }
                 Tag::Keepalive2Ack => {
                     let stamp = payload::<Keepalive2Ack>(&frame)?.stamp;

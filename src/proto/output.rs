@@ -100,6 +100,8 @@ pub enum Event {
     RemoteReset,
     /// A message arrived.
     Message(Box<Message>),
+    /// The peer has sent a keepalive, which is answered.
+    Keepalive,
     /// The peer answered the keepalive of that time.
     KeepaliveAck(WallTime),
     /// Nobody listens where we dialled; comes with each such attempt.

@@ -40,7 +40,7 @@ impl Link {
         let messenger = self.con.messenger();
         let chain = messenger.dispatchers().snapshot();
         while let Some(message) = injector.pop_due(now) {
-            self.dispatched += messenger.deliver(&chain, &self.con, message);
+            self.dispatched += messenger.deliver(&chain, &self.con, message, now);
         }
     }
 

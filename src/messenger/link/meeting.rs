@@ -74,6 +74,7 @@ impl Link {
         let socket = incoming.socket.take();
         let so_far = incoming.con.take_mon_auth();
         self.con.mon_auth(|mon_auth| *mon_auth = so_far);
+        self.con.note_socket_addr(incoming.con.peer_socket_addr());
         incoming.con.close();
         drop(incoming);
         match socket.map(|socket| self.move_here(socket, center)) {
@@ -106,6 +107,7 @@ impl Link {
         let former = std::mem::replace(&mut self.con, con);
         let so_far = former.take_mon_auth();
         self.con.mon_auth(|mon_auth| *mon_auth = so_far);
+        self.con.note_socket_addr(former.peer_socket_addr());
         former.close();
         former.worker().release();
         count(&former, |traffic| &traffic.ended);

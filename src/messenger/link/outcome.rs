@@ -50,7 +50,7 @@ impl Link {
             Event::Message(message) => {
                 if let Some(message) = self.pass(message, center.now()) {
                     let messenger = self.con.messenger();
-                    self.dispatched += messenger.deliver(chain, &self.con, message);
+                    self.dispatched += messenger.deliver(chain, &self.con, message, center.now());
                 }
             }
             Event::Dial(addr) => {
@@ -96,6 +96,7 @@ impl Link {
                     .dispatch_queue()
                     .enqueue_event(&self.con, Item::RemoteReset);
             }
+            Event::Keepalive => self.con.note_keepalive(center.wall()),
             Event::KeepaliveAck(stamp) => self.con.note_keepalive_ack(stamp),
             Event::Refused => messenger
                 .dispatch_queue()
@@ -134,6 +135,7 @@ impl Link {
 
     fn dial_now(&mut self, addr: &EntityAddr, scratch: &mut Scratch, center: &mut EventCenter) {
         let Some(target) = addr.socket else { return };
+        self.con.note_socket_addr(*addr);
         let dialled = self
             .connect(target, center)
             .and_then(|socket| center.register(self.con.id(), socket, Interest::WRITE));
