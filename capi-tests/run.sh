@@ -1,12 +1,14 @@
 #!/bin/bash
-# Compiles and runs the C programs of this folder against a built msgr.
+# Compiles and runs the C and C++ programs of this folder against a built msgr.
 #
 #     capi-tests/run.sh LIBDIR INCLUDEDIR [PROGRAM...]
 #
 # Each program is compiled as C11 and as C++17 with every warning an error, and
 # runs plain with 1, 2 and 8 workers, as C++, with the address and undefined
-# behaviour sanitizers, and under valgrind. One line per program and way, then
-# a summary. CC, CXX and VALGRIND choose the tools; MSGR_TEST_MESSAGES how many
+# behaviour sanitizers, and under valgrind. Those in C++, of msgr.hpp, are compiled
+# as C++17 and C++20 and, where clang++ is, by that as well, and run in the same
+# ways. One line per program and way, then a summary. CC, CXX and VALGRIND choose
+# the tools; MSGR_TEST_MESSAGES how many
 # messages the stress test sends (a fiftieth of it under valgrind).
 set -u
 
@@ -45,10 +47,11 @@ verdict() {
 
 # build NAME WAY COMPILER FLAGS... : false if it does not compile
 build() {
-    local name=$1 way=$2 out="$work/$1.$2"
+    local name=$1 way=$2 out="$work/$1.$2" file="$here/$1.c"
     shift 2
+    [ -f "$file" ] || file="$here/$name.cc"
     # shellcheck disable=SC2086  # flags are words
-    "$@" $warnings -g -O1 -I"$include" -I"$here" "$here/$name.c" -o "$out" $link >"$out.log" 2>&1
+    "$@" $warnings -g -O1 -I"$include" -I"$here" "$file" -o "$out" $link >"$out.log" 2>&1
     local status=$?
     [ $status -eq 0 ] || verdict "$name" "compiling as $way" $status "$out.log"
     return $status
@@ -69,12 +72,44 @@ if ! command -v "$valgrind" >/dev/null; then
     valgrind=
 fi
 
+# in_cpp NAME: a program of msgr.hpp
+in_cpp() {
+    local name=$1 strict="-Wshadow -Wnon-virtual-dtor" compiler standard
+    for compiler in "$cxx" clang++; do
+        command -v "$compiler" >/dev/null || continue
+        for standard in c++17 c++20; do
+            # shellcheck disable=SC2086
+            "$compiler" -std=$standard $warnings $strict -fsyntax-only -I"$include" "$here/$name.cc" \
+                >"$work/$name.log" 2>&1
+            verdict "$name" "compiling as $standard by $compiler" $? "$work/$name.log"
+        done
+    done
+    if build "$name" plain "$cxx" -std=c++17; then
+        for workers in 1 2 8; do
+            run "$name" plain $workers "C++17, $workers workers" "$work/$name.plain"
+        done
+        if [ -n "$valgrind" ]; then
+            run "$name" plain 2 valgrind "$valgrind" -q --error-exitcode=99 --leak-check=full \
+                --suppressions="$here/../tests/valgrind.supp" --errors-for-leak-kinds=definite \
+                "$work/$name.plain"
+        fi
+    fi
+    # shellcheck disable=SC2086
+    if build "$name" sanitized "$cxx" -std=c++17 $sanitize; then
+        run "$name" sanitized 2 "sanitizers, 2 workers" "$work/$name.sanitized"
+    fi
+}
+
 programs=("$@")
 if [ ${#programs[@]} -eq 0 ]; then
-    programs=("$here"/api_*.c "$here"/int_*.c "$here"/link.c)
+    programs=("$here"/api_*.c "$here"/int_*.c "$here"/link.c "$here"/*.cc)
 fi
 
 for source in "${programs[@]}"; do
+    if [ "${source%.cc}" != "$source" ]; then
+        in_cpp "$(basename "$source" .cc)"
+        continue
+    fi
     name=$(basename "$source" .c)
     full=() less=()
     [ "$name" = int_million ] && full=("$messages") less=("$((messages / 50 + 1))")

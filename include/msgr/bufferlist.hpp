@@ -1,0 +1,243 @@
+/* Bytes in pieces, and reading them one after the other. Ceph: ceph::buffer::list. */
+#ifndef MSGR_BUFFERLIST_HPP
+#define MSGR_BUFFERLIST_HPP
+
+#include <ostream>
+
+#include "buffer.hpp"
+
+namespace msgr {
+namespace buffer {
+
+/* Several pieces that are read as one. Copies share the bytes. */
+class list {
+  pieces parts;
+  size_t len_ = 0;
+
+  /* What is allocated for small appends: as much again as there is, within bounds. */
+  static constexpr size_t FIRST_CHUNK = 448, LAST_CHUNK = 65536;
+
+  char *room(size_t len) {
+    if (parts.empty() || parts.back().unused_tail_length() < len) {
+      const size_t chunk = std::min(std::max(len_, FIRST_CHUNK), LAST_CHUNK);
+      parts.push_back(ptr(raw::create(std::max(chunk, len)), 0, 0));
+    }
+    len_ += len;
+    return parts.back().grow(len);
+  }
+
+public:
+  /* Reads on from a place; past the end it throws end_of_buffer and stays. */
+  class const_iterator {
+    const list *bytes = nullptr;
+    const ptr *piece = nullptr;
+    size_t in_piece = 0, off = 0;
+
+    void settle() noexcept {
+      while (piece != bytes->parts.end() && in_piece >= piece->length()) {
+        in_piece -= piece->length();
+        ++piece;
+      }
+    }
+    /* Calls `act` with every run of the next `len` bytes. */
+    template <class Act> void each(size_t len, Act &&act) {
+      if (len > get_remaining())
+        throw end_of_buffer();
+      while (len > 0) {
+        const size_t run = std::min(len, piece->length() - in_piece);
+        act(*piece, in_piece, run);
+        in_piece += run;
+        off += run;
+        len -= run;
+        settle();
+      }
+    }
+
+  public:
+    const_iterator() = default;
+    explicit const_iterator(const list *l, size_t o = 0) : bytes(l), piece(l->parts.begin()) {
+      settle();
+      *this += o;
+    }
+    size_t get_off() const noexcept { return off; }
+    size_t get_remaining() const noexcept { return bytes == nullptr ? 0 : bytes->len_ - off; }
+    bool end() const noexcept { return get_remaining() == 0; }
+    void seek(size_t o) { *this = const_iterator(bytes, o); }
+    const_iterator &operator+=(size_t len) {
+      each(len, [](const ptr &, size_t, size_t) {});
+      return *this;
+    }
+    void advance(size_t len) { *this += len; }
+    const_iterator &operator++() { return *this += 1; }
+    char operator*() const {
+      if (end())
+        throw end_of_buffer();
+      return piece->c_str()[in_piece];
+    }
+    void copy(size_t len, char *dest) {
+      if (len > 0 && len <= get_remaining() && len < piece->length() - in_piece) {
+        std::memcpy(dest, piece->c_str() + in_piece, len);
+        in_piece += len;
+        off += len;
+        return;
+      }
+      each(len, [&dest](const ptr &p, size_t from, size_t run) {
+        std::memcpy(dest, p.c_str() + from, run);
+        dest += run;
+      });
+    }
+    void copy(size_t len, std::string &dest) {
+      if (len > get_remaining())
+        throw end_of_buffer();
+      each(len, [&dest](const ptr &p, size_t from, size_t run) { dest.append(p.c_str() + from, run); });
+    }
+    /* Shares the bytes. */
+    void copy(size_t len, list &dest) {
+      each(len, [&dest](const ptr &p, size_t from, size_t run) { dest.append(p, from, run); });
+    }
+    void copy_all(list &dest) { copy(get_remaining(), dest); }
+    /* The longest run from here on within `want`, without copying; its length. */
+    size_t get_ptr_and_advance(size_t want, const char **data) {
+      if (end())
+        return 0;
+      const size_t run = std::min(want, piece->length() - in_piece);
+      *data = piece->c_str() + in_piece;
+      *this += run;
+      return run;
+    }
+    friend bool operator==(const const_iterator &a, const const_iterator &b) {
+      return a.bytes == b.bytes && a.off == b.off;
+    }
+    friend bool operator!=(const const_iterator &a, const const_iterator &b) { return !(a == b); }
+  };
+  using iterator = const_iterator;
+
+  list() = default;
+  list(const list &) = default;
+  list &operator=(const list &) = default;
+  list(list &&other) noexcept { swap(other); }
+  list &operator=(list &&other) noexcept {
+    list(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~list() = default;
+
+  void swap(list &other) noexcept {
+    parts.swap(other.parts);
+    std::swap(len_, other.len_);
+  }
+  void clear() {
+    parts.clear();
+    len_ = 0;
+  }
+  size_t length() const noexcept { return len_; }
+  bool empty() const noexcept { return len_ == 0; }
+  const pieces &buffers() const noexcept { return parts; }
+  size_t get_num_buffers() const noexcept { return parts.size(); }
+  bool is_contiguous() const noexcept { return parts.size() <= 1; }
+
+  void push_back(ptr p) {
+    if (p.length() == 0)
+      return;
+    len_ += p.length();
+    parts.push_back(std::move(p));
+  }
+  void append(ptr &&p) { push_back(std::move(p)); }
+  void append(const ptr &p) { push_back(p); }
+  void append(const ptr &p, size_t off, size_t len) { push_back(ptr(p, off, len)); }
+  void append(const list &other) {
+    /* Its own pieces may move while they are added. */
+    const list same = other;
+    for (const ptr &p : same.parts)
+      push_back(p);
+  }
+  /* Takes all of the other's. */
+  void claim_append(list &other) {
+    append(other);
+    other.clear();
+  }
+  void claim(list &other) {
+    clear();
+    swap(other);
+  }
+  void append(const char *data, size_t len) {
+    if (len > 0)
+      std::memcpy(room(len), data, len);
+  }
+  void append(std::string_view text) { append(text.data(), text.size()); }
+  void append(const std::string &text) { append(text.data(), text.size()); }
+  void append(const char *text) { append(std::string_view(text)); }
+  void append(char c) { *room(1) = c; }
+  void append_zero(size_t len) {
+    if (len > 0)
+      std::memset(room(len), 0, len);
+  }
+  /* Space that is written to later; it stays where it is while the list or a copy of it lives. */
+  char *append_hole(size_t len) { return room(len); }
+  void substr_of(const list &other, size_t off, size_t len) {
+    if (off > other.len_ || len > other.len_ - off)
+      throw end_of_buffer();
+    list part;
+    const_iterator at(&other, off);
+    at.copy(len, part);
+    swap(part);
+  }
+
+  const_iterator begin(size_t off = 0) const { return const_iterator(this, off); }
+  const_iterator cbegin(size_t off = 0) const { return const_iterator(this, off); }
+  const_iterator end() const { return const_iterator(this, len_); }
+
+  void copy(size_t off, size_t len, char *dest) const { const_iterator(this, off).copy(len, dest); }
+  std::string to_str() const {
+    std::string text;
+    text.reserve(len_);
+    for (const ptr &p : parts)
+      text.append(p.c_str(), p.length());
+    return text;
+  }
+  /* Joins the pieces. */
+  void rebuild() {
+    ptr whole(len_);
+    copy(0, len_, whole.c_str());
+    clear();
+    push_back(std::move(whole));
+  }
+  /* All bytes in one piece, which the list keeps. Never NULL. */
+  char *c_str() {
+    static char nothing[1];
+    if (parts.empty())
+      return nothing;
+    if (parts.size() > 1)
+      rebuild();
+    return parts.front().c_str();
+  }
+  char operator[](size_t off) const { return *const_iterator(this, off); }
+
+  bool contents_equal(const list &other) const { return *this == other; }
+  friend bool operator==(const list &a, const list &b) {
+    if (a.len_ != b.len_)
+      return false;
+    const_iterator left(&a), right(&b);
+    while (!left.end()) {
+      const char *p = nullptr, *q = nullptr;
+      const_iterator ahead = left;
+      const size_t run = right.get_ptr_and_advance(ahead.get_ptr_and_advance(a.len_, &p), &q);
+      left += run;
+      if (std::memcmp(p, q, run) != 0)
+        return false;
+    }
+    return true;
+  }
+  friend bool operator!=(const list &a, const list &b) { return !(a == b); }
+  friend std::ostream &operator<<(std::ostream &out, const list &l) {
+    return out << "buffer::list(len=" << l.len_ << ", " << l.parts.size() << " pieces)";
+  }
+};
+
+} // namespace buffer
+
+using bufferlist = buffer::list;
+
+} // namespace msgr
+
+#endif
