@@ -64,7 +64,7 @@ lib: $(ABI_MAP)
 	@rm -f $(OBJECT).a && $(AR) rcsD $(OBJECT).a $(OBJECT) && mv $(OBJECT).a $(LIB)/libmsgr.a
 	@ln -sf libmsgr.so $(LIB)/libmsgr.so.$(SOVERSION)
 
-examples: $(addprefix $(EXAMPLES)/,hello hello++ perf_server perf_client mon_map mon_ping)
+examples: $(addprefix $(EXAMPLES)/,hello hello++ perf_server perf_client perf_server++ perf_client++ mon_map mon_ping)
 
 $(EXAMPLES):
 	@mkdir -p $@
@@ -76,6 +76,9 @@ $(EXAMPLES)/%: examples-c/%.c include/msgr.h | lib $(EXAMPLES)
 	$(COMPILE) -o $@ $(filter %.c,$^) $(LINK)
 
 # The same source as C++, since the header is for both.
+$(EXAMPLES)/perf_%++: examples-c/perf_%.cc examples-c/perf.hpp include/msgr.h include/msgr.hpp $(wildcard include/msgr/*.hpp) | lib $(EXAMPLES)
+	$(CXX) -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude -o $@ $< $(LINK)
+
 $(EXAMPLES)/hello++: examples-c/hello.c include/msgr.h | lib $(EXAMPLES)
 	$(CXX) -x c++ -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LINK)
 
@@ -124,6 +127,8 @@ install: lib
 	ln -sf libmsgr.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libmsgr.so'
 	install -m 644 $(LIB)/libmsgr.a '$(DESTDIR)$(LIBDIR)/libmsgr.a'
 	install -m 644 include/*.h* '$(DESTDIR)$(INCLUDEDIR)'
+	install -d '$(DESTDIR)$(INCLUDEDIR)/msgr'
+	install -m 644 include/msgr/*.hpp '$(DESTDIR)$(INCLUDEDIR)/msgr'
 	@$(FILL) cmake/msgr.pc.in > '$(DESTDIR)$(PC_DIR)/msgr.pc'
 	@for file in $(CMAKE_FILES); do \
 	    $(FILL) cmake/$$file.in > '$(DESTDIR)$(CMAKE_DIR)'/$$file || exit 1; \
@@ -133,6 +138,8 @@ install: lib
 uninstall:
 	rm -f $(foreach f,$(REAL_NAME) libmsgr.so.$(SOVERSION) libmsgr.so libmsgr.a,'$(DESTDIR)$(LIBDIR)/$(f)')
 	rm -f $(foreach f,$(notdir $(wildcard include/*.h*)),'$(DESTDIR)$(INCLUDEDIR)/$(f)')
+	rm -f $(foreach f,$(notdir $(wildcard include/msgr/*.hpp)),'$(DESTDIR)$(INCLUDEDIR)/msgr/$(f)')
+	@rmdir '$(DESTDIR)$(INCLUDEDIR)/msgr' 2>/dev/null || true
 	rm -f '$(DESTDIR)$(PC_DIR)/msgr.pc' $(foreach f,$(CMAKE_FILES) FindMsgr.cmake,'$(DESTDIR)$(CMAKE_DIR)/$(f)')
 	@rmdir '$(DESTDIR)$(CMAKE_DIR)' 2>/dev/null || true
 
