@@ -55,7 +55,7 @@ class MessageBridge {
     if (len == 0)
       return;
     if (len < SHARE) {
-      bytes.append(static_cast<const char *>(msgr_msg_data(from, segment)), len);
+      bytes.push_back(bufferptr(msgr_msg_data(from, segment), len));
       return;
     }
     for (size_t index = 0; bytes.length() < len; ++index) {
@@ -95,12 +95,16 @@ class MessageBridge {
       }
       ceph_msg_header &header = m.header;
       const uint16_t compat = header.compat_version == 0 ? header.version : header.compat_version;
-      msgr_msg_set_version(to, header.version, compat);
+      if (header.version != 1 || compat != 1)
+        msgr_msg_set_version(to, header.version, compat);
       int result = append(to, MSGR_FRONT, m.payload);
       if (result == 0)
         result = append(to, MSGR_MIDDLE, m.middle);
-      if (result == 0 && msgr_msg_len(to, MSGR_DATA) == 0)
+      if (result == 0 && m.data.length() > 0 && msgr_msg_len(to, MSGR_DATA) == 0)
         result = append(to, MSGR_DATA, m.data);
+      /* If only the library has the object nobody will look at these bytes: they can be written again. */
+      if (m.encoded && m.refs.load(std::memory_order_acquire) == Message::ONE)
+        m.clear_payload();
       return result;
     });
   }
@@ -108,7 +112,7 @@ class MessageBridge {
   /* The library has let go of a message that this object stood behind. */
   static void destroy(void *user) noexcept {
     Message *m = static_cast<Message *>(user);
-    if ((m->refs.load(std::memory_order_acquire) & Message::OWNED) == 0 && m->connection_is_lent)
+    if (m->connection_is_lent && (m->refs.load(std::memory_order_acquire) & Message::OWNED) == 0)
       m->drop_connection();
     m->put();
   }
@@ -179,16 +183,21 @@ public:
   }
 
   static void lend_connection(Message &m, msgr_msg *raw, Messenger *messenger) {
+    if (m.connection)
+      return;
     msgr_conn *conn = msgr_msg_conn(raw);
-    if (m.connection || conn == nullptr)
+    if (conn == nullptr)
       return;
     m.connection = ConnectionRef(Connection::of(conn, messenger), false);
     m.connection_is_lent = true;
   }
 
-  /* A message of the library that a callback has been lent, as the program's object. The object holds the library's
-   * message meanwhile, and from then on if the callback keeps it. */
+  /* A message of the library that a callback has been lent, as the program's object and with a reference of it. The
+   * object holds the library's message meanwhile, and from then on if the callback keeps it. */
   class Lent {
+    /* Only the library and we have a reference. As long as that is so nobody else can change it. */
+    static constexpr uint32_t ALONE = 2 * Message::ONE | Message::OWNED;
+
     msgr_msg *const raw;
     Message *const m;
     bool provisional = false;
@@ -197,9 +206,12 @@ public:
     Lent(msgr_msg *message, Messenger *messenger) : raw(message), m(static_cast<Message *>(msgr_msg_user(message))) {
       if (m == nullptr)
         return;
-      const uint32_t before = m->refs.fetch_add(Message::ONE, std::memory_order_acq_rel);
-      provisional = (before & Message::OWNED) == 0;
-      if (provisional) {
+      if (m->refs.load(std::memory_order_acquire) == Message::ONE) {
+        provisional = true;
+        m->handle_ = raw;
+        m->refs.store(ALONE, std::memory_order_relaxed);
+      } else if ((m->refs.fetch_add(Message::ONE, std::memory_order_acq_rel) & Message::OWNED) == 0) {
+        provisional = true;
         m->handle_ = raw;
         m->refs.fetch_or(Message::OWNED, std::memory_order_acq_rel);
       }
@@ -209,25 +221,31 @@ public:
     Lent &operator=(const Lent &) = delete;
 
     explicit operator bool() const { return m != nullptr; }
-    Message *message() const { return m; }
 
-    /* The callback has taken it, with the reference of the caller that `raw` is. */
-    int taken() {
+    /* Calls `act` with the reference, which stays ours. */
+    template <class Ref, class Result, class Act> Result call(const char *name, Result failed, Act &&act) {
+      Ref ref(m, false);
+      const Result result = detail::fenced(name, failed, [&] { return act(ref); });
+      ref.detach();
+      return result;
+    }
+
+    /* The caller keeps its reference of the library's message; the program may have one of the object nevertheless. */
+    void left() {
+      if (provisional && m->refs.load(std::memory_order_acquire) == ALONE) {
+        m->refs.store(Message::ONE, std::memory_order_release);
+        return;
+      }
+      if (provisional)
+        msgr_msg_ref(raw);
+      m->put();
+    }
+    /* The callback has taken it, and the caller's reference of the library's message. */
+    void taken() {
       const bool surplus = !provisional;
       m->put();
       if (surplus)
         msgr_msg_unref(raw);
-      return 1;
-    }
-    /* The caller keeps the message; the program may have a reference nevertheless. */
-    int left() {
-      uint32_t alone = 2 * Message::ONE | Message::OWNED;
-      if (provisional && m->refs.compare_exchange_strong(alone, Message::ONE, std::memory_order_acq_rel))
-        return 0;
-      if (provisional)
-        msgr_msg_ref(raw);
-      m->put();
-      return 0;
     }
   };
 };
@@ -249,8 +267,8 @@ class DispatcherBridge {
     MessageBridge::Lent lent(const_cast<msgr_msg *>(raw), self(user).messenger);
     if (!lent)
       return 0;
-    const int answer = detail::fenced("ms_can_fast_dispatch", 0, [&] {
-      return int(self(user).dispatcher->ms_can_fast_dispatch2(MessageConstRef(lent.message())));
+    const int answer = lent.call<MessageConstRef>("ms_can_fast_dispatch", 0, [&](const MessageConstRef &m) {
+      return int(self(user).dispatcher->ms_can_fast_dispatch2(m));
     });
     lent.left();
     return answer;
@@ -259,19 +277,25 @@ class DispatcherBridge {
     MessageBridge::Lent lent(raw, self(user).messenger);
     if (!lent)
       return 0;
-    detail::fenced("ms_fast_dispatch", 0, [&] {
-      self(user).dispatcher->ms_fast_dispatch2(MessageRef(lent.message()));
+    lent.call<MessageRef>("ms_fast_dispatch", 0, [&](const MessageRef &m) {
+      self(user).dispatcher->ms_fast_dispatch2(m);
       return 0;
     });
-    return lent.taken();
+    /* The library drops what is not taken, and asks nobody else. */
+    lent.left();
+    return 0;
   }
   static int dispatch(void *user, msgr_msg *raw) noexcept {
     MessageBridge::Lent lent(raw, self(user).messenger);
     if (!lent)
       return 0;
-    const bool ours = detail::fenced(
-        "ms_dispatch", true, [&] { return self(user).dispatcher->ms_dispatch2(MessageRef(lent.message())); });
-    return ours ? lent.taken() : lent.left();
+    const bool ours = lent.call<MessageRef>(
+        "ms_dispatch", true, [&](const MessageRef &m) { return self(user).dispatcher->ms_dispatch2(m); });
+    if (ours)
+      lent.taken();
+    else
+      lent.left();
+    return ours;
   }
 
   using Event = void (Dispatcher::*)(Connection *);

@@ -226,59 +226,41 @@ inline ptr claim_buffer(size_t len, char *data, std::function<void()> done) {
   return ptr(raw::borrow(data, len, release, kept), 0, len);
 }
 
-/* The pieces of a list: up to two of them cost no allocation. */
+/* The pieces of a list: a single one costs no allocation. */
 class pieces {
-  static constexpr size_t FEW = 2;
-  ptr few[FEW];
+  ptr single;
   std::vector<ptr> many;
-  size_t count = 0;
 
 public:
-  pieces() = default;
-  pieces(const pieces &) = default;
-  pieces &operator=(const pieces &) = default;
-  pieces(pieces &&other) noexcept { swap(other); }
-  pieces &operator=(pieces &&other) noexcept {
-    pieces(std::move(other)).swap(*this);
-    return *this;
-  }
-  void swap(pieces &other) noexcept {
-    for (size_t i = 0; i < FEW; ++i)
-      few[i].swap(other.few[i]);
-    many.swap(other.many);
-    std::swap(count, other.count);
-  }
-  ~pieces() = default;
-
-  size_t size() const noexcept { return count; }
-  bool empty() const noexcept { return count == 0; }
-  ptr *begin() noexcept { return many.empty() ? few : many.data(); }
-  const ptr *begin() const noexcept { return many.empty() ? few : many.data(); }
-  ptr *end() noexcept { return begin() + count; }
-  const ptr *end() const noexcept { return begin() + count; }
+  size_t size() const noexcept { return many.empty() ? single.have_raw() : many.size(); }
+  bool empty() const noexcept { return size() == 0; }
+  ptr *begin() noexcept { return many.empty() ? &single : many.data(); }
+  const ptr *begin() const noexcept { return many.empty() ? &single : many.data(); }
+  ptr *end() noexcept { return begin() + size(); }
+  const ptr *end() const noexcept { return begin() + size(); }
   ptr &front() noexcept { return *begin(); }
   const ptr &front() const noexcept { return *begin(); }
   ptr &back() noexcept { return *(end() - 1); }
   const ptr &back() const noexcept { return *(end() - 1); }
 
+  void swap(pieces &other) noexcept {
+    single.swap(other.single);
+    many.swap(other.many);
+  }
   void push_back(ptr &&p) {
-    if (count < FEW && many.empty()) {
-      few[count++] = std::move(p);
+    if (empty()) {
+      single = std::move(p);
       return;
     }
     if (many.empty()) {
-      many.reserve(2 * FEW + 4);
-      for (ptr &one : few)
-        many.push_back(std::move(one));
+      many.reserve(4);
+      many.push_back(std::move(single));
     }
     many.push_back(std::move(p));
-    ++count;
   }
   void clear() {
-    for (ptr &one : few)
-      one = ptr();
+    single = ptr();
     many.clear();
-    count = 0;
   }
 };
 

@@ -95,6 +95,11 @@ public:
     return this;
   }
   void put() const {
+    /* Alone, there is nobody to race with. */
+    if (refs.load(std::memory_order_acquire) < 2 * ONE) {
+      delete this;
+      return;
+    }
     const uint32_t before = refs.fetch_sub(ONE, std::memory_order_acq_rel);
     if (before < 2 * ONE)
       delete this;
