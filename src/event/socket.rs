@@ -51,7 +51,8 @@ impl Default for SocketOptions {
 impl SocketOptions {
     /// What a socket with a peer gets.
     fn apply(&self, socket: &Socket, peer: SocketAddr) -> io::Result<()> {
-        socket.set_tcp_nodelay(self.nodelay)?;
+        // Not by `socket2`, which has changed the name of that call.
+        rustix::net::sockopt::set_tcp_nodelay(socket, self.nodelay)?;
         if let Some(priority) = self.priority {
             // A wish: where the kernel refuses it, or a sandbox, bytes flow as well.
             if let Err(error) = os::set_priority(socket.as_fd(), peer.is_ipv6(), priority) {
