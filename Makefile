@@ -50,9 +50,15 @@ OBJECT   := $(TARGET)/libmsgr.o
 LINK_SO   = -shared -nodefaultlibs -Wl,-soname,libmsgr.so.$(SOVERSION) -Wl,--version-script=$(ABI_MAP) \
 	-Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack,--gc-sections,--as-needed,-O1
 
+# No folder of the machine that builds is written into the libraries, so that two machines make the same bytes of them.
+CARGO_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
+FOLDERS   := $(CARGO_DIR)=/cargo $(CURDIR)=/msgr $(abspath $(TARGET))=/target
+CARGO_ENV  = RUSTFLAGS="$$RUSTFLAGS $(addprefix --remap-path-prefix=,$(FOLDERS))" \
+	CFLAGS="$$CFLAGS $(addprefix -ffile-prefix-map=,$(FOLDERS))"
+
 # A new name is moved into place at the end, since programs may be running with the old one.
 lib: $(ABI_MAP)
-	$(CARGO) rustc --release --locked --lib --crate-type staticlib \
+	$(CARGO_ENV) $(CARGO) rustc --release --locked --lib --crate-type staticlib \
 	    -- --print native-static-libs=$(TARGET)/native-static-libs
 	@grep -o 'msgr_[a-z0-9_]*;' $(ABI_MAP) | tr -d ';' >$(EXPORTED)
 	@sed 's/^/-u /' $(EXPORTED) >$(EXPORTED).flags

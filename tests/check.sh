@@ -65,6 +65,8 @@ step 'figures' $CARGO test -q --locked --test figures -- $alone
 step 'elf' sh tests/elf.sh "$LIB" include/msgr.h "$SOVERSION"
 step 'examples' sh tests/examples.sh "$EXAMPLES" "$LIB"
 step 'guides' sh tests/guides.sh "$LIB" "$TARGET/guides"
+# With CI=true only, like the packages below: a second build, which takes as long as the first one.
+if [ "${CI:-}" = true ]; then step 'reproducible' sh tests/reproducible.sh "$LIB"; fi
 needs abidiff 'ABI' sh tests/abi.sh "$LIB" "$TARGET"
 needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
 step 'C API' bash capi-tests/run.sh "$LIB" include

@@ -38,6 +38,11 @@ if grep -qE 'RPATH|RUNPATH' "$scratch/dynamic"; then fail "has a search path"; f
 readelf -lW "$lib" | grep -q GNU_RELRO && grep -q 'FLAGS_1.*NOW' "$scratch/dynamic" || fail "the tables of addresses stay writable (no full RELRO)"
 if readelf -lW "$lib" | grep 'GNU_STACK.*E'; then fail "wants an executable stack"; fi
 
+# Nor may they tell where they were built; tests/reproducible.sh says what that is for.
+for folder in "${CARGO_HOME:-$HOME/.cargo}" "$(cd "$(dirname "$0")/.." && pwd)"; do
+    if LC_ALL=C grep -qaF "$folder/" "$lib" "$archive"; then fail "$folder is written in it"; fi
+done
+
 # A program that links the archive has a name space of its own.
 nm --defined-only -g "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort >"$scratch/archived"
 diff "$scratch/declared" "$scratch/archived" >"$scratch/diff" || {
