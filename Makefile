@@ -22,7 +22,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror
 COMPILE  = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude
 LINK     = $(LDFLAGS) -L$(LIB) -Wl,-rpath,'$$ORIGIN/../release' -lmsgr
 
-.PHONY: all help lib examples interop-programs demo check soak bench bench-check install uninstall clean
+.PHONY: all help lib examples interop-programs demo check soak bench bench-check install install-tools deb uninstall clean
 
 all: lib
 
@@ -35,6 +35,8 @@ help:
 	@echo 'make bench      the comparison benchmark'
 	@echo 'make bench-check  what a message costs, in instructions and system calls, against the baseline'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR) DESTDIR='
+	@echo 'make install-tools  the same, BINDIR=$(BINDIR)'
+	@echo 'make deb        Debian packages, in $(TARGET)/deb'
 	@echo 'make uninstall  removes what install put there'
 	@echo 'make clean      removes $(TARGET)'
 
@@ -71,6 +73,7 @@ lib: $(ABI_MAP)
 	@ln -sf libmsgr.so $(LIB)/libmsgr.so.$(SOVERSION)
 
 examples: $(addprefix $(EXAMPLES)/,hello hello++ perf_server perf_client perf_server++ perf_client++ mon_map mon_ping)
+examples: $(addprefix $(EXAMPLES)/,hello hello++ perf_server perf_client ping mon_map mon_ping)
 
 $(EXAMPLES):
 	@mkdir -p $@
@@ -116,6 +119,7 @@ bench-check: lib
 PC_DIR    := $(LIBDIR)/pkgconfig
 CMAKE_DIR := $(LIBDIR)/cmake/Msgr
 REAL_NAME := libmsgr.so.$(VERSION)
+HEADERS   := $(sort $(shell cd include && find . -type f -name '*.h*' | sed 's|^\./||'))
 CMAKE_FILES := MsgrConfig.cmake MsgrConfigVersion.cmake MsgrTargets.cmake
 relative = $(shell realpath -m -s --relative-to='$(1)' '$(2)')
 empty :=
@@ -135,17 +139,35 @@ install: lib
 	install -m 644 include/*.h* '$(DESTDIR)$(INCLUDEDIR)'
 	install -d '$(DESTDIR)$(INCLUDEDIR)/msgr'
 	install -m 644 include/msgr/*.hpp '$(DESTDIR)$(INCLUDEDIR)/msgr'
+	@for file in $(HEADERS); do \
+	    install -D -m 644 include/$$file '$(DESTDIR)$(INCLUDEDIR)'/$$file || exit 1; \
+	done
 	@$(FILL) cmake/msgr.pc.in > '$(DESTDIR)$(PC_DIR)/msgr.pc'
 	@for file in $(CMAKE_FILES); do \
 	    $(FILL) cmake/$$file.in > '$(DESTDIR)$(CMAKE_DIR)'/$$file || exit 1; \
 	done
 	install -m 644 cmake/FindMsgr.cmake '$(DESTDIR)$(CMAKE_DIR)'
 
+# Examples that are of use by themselves. They look for the library where the system does.
+BINDIR ?= $(PREFIX)/bin
+TOOLS  := msgr-perf-server msgr-perf-client msgr-ping
+install-tools: lib
+	install -d '$(DESTDIR)$(BINDIR)'
+	@for tool in perf_server perf_client ping; do \
+	    $(COMPILE) -o '$(DESTDIR)$(BINDIR)'/msgr-$$(echo $$tool | tr _ -) examples-c/$$tool.c \
+	        $(LDFLAGS) -L$(LIB) -lmsgr || exit 1; \
+	done
+
+deb:
+	@CARGO='$(CARGO)' sh packaging/deb.sh $(TARGET)/deb
+
 uninstall:
 	rm -f $(foreach f,$(REAL_NAME) libmsgr.so.$(SOVERSION) libmsgr.so libmsgr.a,'$(DESTDIR)$(LIBDIR)/$(f)')
 	rm -f $(foreach f,$(notdir $(wildcard include/*.h*)),'$(DESTDIR)$(INCLUDEDIR)/$(f)')
 	rm -f $(foreach f,$(notdir $(wildcard include/msgr/*.hpp)),'$(DESTDIR)$(INCLUDEDIR)/msgr/$(f)')
 	@rmdir '$(DESTDIR)$(INCLUDEDIR)/msgr' 2>/dev/null || true
+	rm -f $(foreach f,$(HEADERS),'$(DESTDIR)$(INCLUDEDIR)/$(f)')
+	@rm -f $(foreach f,$(TOOLS),'$(DESTDIR)$(BINDIR)/$(f)')
 	rm -f '$(DESTDIR)$(PC_DIR)/msgr.pc' $(foreach f,$(CMAKE_FILES) FindMsgr.cmake,'$(DESTDIR)$(CMAKE_DIR)/$(f)')
 	@rmdir '$(DESTDIR)$(CMAKE_DIR)' 2>/dev/null || true
 

@@ -71,6 +71,10 @@ needs abidiff 'ABI' sh tests/abi.sh "$LIB" "$TARGET"
 needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
 step 'C API' bash capi-tests/run.sh "$LIB" include
 needs 'cmake pkg-config readelf' 'install' sh tests/install/run.sh
+if [ "${CI:-}" = true ]; then
+    step 'Debian packages' $MAKE -s deb
+    needs debootstrap 'packages in a fresh Debian' sh tests/deb.sh "$TARGET/deb"
+fi
 needs 'ceph-mon ceph monmaptool' 'interop' $CARGO test -q --locked --test interop -- --nocapture --include-ignored
 needs 'valgrind strace' 'costs' $MAKE -s bench-check
 # Last, because it leaves a libmsgr.so without link-time optimisation behind.

@@ -42,6 +42,7 @@ server=$!
 exec 3<"$scratch/out"
 read -r line <&3
 addr=${line#listening on }
+"$bin/ping" "$addr" osd 1 >/dev/null || { echo "examples: ping has no answer" >&2; exit 1; }
 export LD_LIBRARY_PATH="$lib"
 said=$(python3 "$here/../examples-c/client.py" "$addr" 500)
 case $said in

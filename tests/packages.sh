@@ -18,6 +18,11 @@ want ceph-mon ceph-mon
 want ceph-osd ceph-osd
 want ceph ceph-common
 want monmaptool ceph-common
+if [ "${CI:-}" = true ]; then
+    want dh debhelper
+    want lintian lintian
+    want debootstrap debootstrap
+fi
 [ -e /usr/include/stdlib.h ] || packages="$packages libc6-dev"
 packages=$(printf '%s\n' $packages | sort -u | tr '\n' ' ')
 [ -n "${packages% }" ] || exit 0
