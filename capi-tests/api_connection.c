@@ -79,7 +79,8 @@ static void an_attached_pointer_is_destroyed_once(void)
     msgr_conn_set_priv(conn, ctx, NULL);
     msgr_conn_set_priv(conn, &third, check_count);
     msgr_conn_mark_down(conn);
-    CHECK(third == 0 && msgr_conn_get_priv(conn) == &third);
+    LOCKED(CHECK(third == 0));
+    CHECK(msgr_conn_get_priv(conn) == &third);
     msgr_conn_unref(conn);
     check_end(client);
     msgr_ctx_unref(ctx);

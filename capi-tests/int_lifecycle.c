@@ -31,9 +31,12 @@ static int can_fast_dispatch(void *user, const msgr_msg *msg)
 static int fast_dispatch(void *user, msgr_msg *msg)
 {
     struct seen *seen = (struct seen *)user;
+    msgr_messenger *messenger;
+    int result;
     (void)msg;
-    seen->rebind_in_fast = msgr_rebind(seen->messenger, NULL, 0);
-    LOCKED(seen->got++);
+    LOCKED(messenger = seen->messenger);
+    result = msgr_rebind(messenger, NULL, 0);
+    LOCKED(seen->rebind_in_fast = result; seen->got++);
     return 0;
 }
 
@@ -75,7 +78,7 @@ static msgr_messenger *peer(msgr_ctx *ctx, const char *entity, int preset, struc
     msgr_dispatcher made = callbacks();
     msgr_messenger *messenger = check_messenger(ctx, entity, preset);
     memset(seen, 0, sizeof(*seen));
-    seen->messenger = messenger;
+    LOCKED(seen->messenger = messenger);
     CHECK_OK(msgr_bind(messenger, "v2:127.0.0.1:0"));
     CHECK_OK(msgr_add_dispatcher_head(messenger, &made, seen));
     CHECK_OK(msgr_start(messenger));

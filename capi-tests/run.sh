@@ -5,10 +5,11 @@
 #
 # Each program is compiled as C11 and as C++17 with every warning an error, and
 # runs plain with 1, 2 and 8 workers, as C++, with the address and undefined
-# behaviour sanitizers, and under valgrind. Those in C++, of msgr.hpp, are compiled
-# as C++17 and C++20 and, where clang++ is, by that as well, and run in the same
-# ways. One line per program and way, then a summary. CC, CXX and VALGRIND choose
-# the tools; MSGR_TEST_MESSAGES how many
+# behaviour sanitizers, with the thread sanitizer, and under valgrind. Those in
+# C++, of msgr.hpp, are compiled as C++17 and C++20 and, where clang++ is, by that
+# as well, and run in the same ways. One line per program and way, then how many of
+# the exported functions were called, of which none may be missing if no program was
+# named, then a summary. CC, CXX and VALGRIND choose the tools; MSGR_TEST_MESSAGES how many
 # messages the stress test sends (a fiftieth of it under valgrind).
 set -u
 
@@ -30,7 +31,16 @@ cplusplus="-std=c++17 -D_POSIX_C_SOURCE=200809L -x c++"
 # cargo builds libmsgr.so without the link that its soname asks for.
 ln -s "$lib/libmsgr.so" "$work/libmsgr.so.0"
 link="-L$lib -lmsgr -lpthread -Wl,-rpath,$work"
+# What is called is bound at its first call, and the loader tells.
+lazy="-fplt -Wl,-z,lazy"
+mkdir "$work/bound"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+# It sees the C side only, the library not being compiled with it. Its shadow memory wants to be where the kernel may
+# have put something else, if it may choose freely.
+sanitize_threads="-fsanitize=thread -fno-omit-frame-pointer"
+export TSAN_OPTIONS=ignore_noninstrumented_modules=1
+fixed=
+if setarch "$(uname -m)" -R true 2>/dev/null; then fixed="setarch $(uname -m) -R"; fi
 passed=0 failed=0
 
 # verdict NAME WAY STATUS LOG
@@ -116,10 +126,14 @@ for source in "${programs[@]}"; do
     [ "$name" = int_shutdown ] && full=(300) less=(50)
 
     # shellcheck disable=SC2086
-    if build "$name" c $cc $c; then
-        for workers in 1 2 8; do
+    if build "$name" c $cc $c $lazy; then
+        for workers in 1 8; do
             run "$name" c $workers "C11, $workers workers" "$work/$name.c" "${full[@]}"
         done
+        # Except where open files are counted, of which the loader's report would be one.
+        bound=(env LD_DEBUG=bindings LD_DEBUG_OUTPUT="$work/bound/$name")
+        [ "$name" = int_fork ] && bound=()
+        run "$name" c 2 "C11, 2 workers" "${bound[@]}" "$work/$name.c" "${full[@]}"
         if [ -n "$valgrind" ]; then
             run "$name" c 2 valgrind "$valgrind" -q --error-exitcode=99 --leak-check=full \
                 --suppressions="$here/../tests/valgrind.supp" --errors-for-leak-kinds=definite \
@@ -134,7 +148,27 @@ for source in "${programs[@]}"; do
     if build "$name" sanitized $cc $c $sanitize; then
         run "$name" sanitized 2 "sanitizers, 2 workers" "$work/$name.sanitized" "${less[@]}"
     fi
+    # It refuses threads in a forked child.
+    # shellcheck disable=SC2086
+    if [ "$name" != int_fork ] && build "$name" threads $cc $c $sanitize_threads; then
+        run "$name" threads 2 "thread sanitizer, 2 workers" $fixed "$work/$name.threads" "${less[@]}"
+    fi
 done
+
+# link.c only takes addresses, which the loader binds at once.
+rm -f "$work"/bound/link.*
+cat "$work"/bound/* /dev/null | sed -n "s/.*binding file $(echo "$work" | sed 's|/|\\/|g')\/.* symbol \`\(msgr_[a-z0-9_]*\)'.*/\1/p" |
+    sort -u >"$work/called"
+nm -D --defined-only "$lib/libmsgr.so" | awk '$2 != "A" { sub("@.*", "", $3); print $3 }' | sort >"$work/exported"
+echo "$(comm -12 "$work/called" "$work/exported" | wc -l) of $(wc -l <"$work/exported") exported functions called"
+if [ $# -eq 0 ]; then
+    if never=$(comm -13 "$work/called" "$work/exported") && [ -n "$never" ]; then
+        failed=$((failed + 1))
+        echo "FAILED never called:" $never
+    else
+        passed=$((passed + 1))
+    fi
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -14,6 +14,7 @@ want pkg-config pkg-config
 want valgrind valgrind
 want strace strace
 want abidiff abigail-tools
+want clang clang
 want ceph-mon ceph-mon
 want ceph-osd ceph-osd
 want ceph ceph-common
