@@ -5,6 +5,7 @@ OBJCOPY ?= objcopy
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+MANDIR  ?= $(PREFIX)/share/man
 
 # Cargo.toml is the only place that knows the version.
 VERSION := $(shell sed -n '/^\[package\]/,/^\[lib\]/s/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -22,7 +23,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror
 COMPILE  = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude
 LINK     = $(LDFLAGS) -L$(LIB) -Wl,-rpath,'$$ORIGIN/../release' -lmsgr
 
-.PHONY: all help lib examples interop-programs demo check soak bench bench-check install install-tools deb uninstall clean
+.PHONY: all help lib examples interop-programs demo check soak bench bench-check man html install install-tools deb uninstall clean
 
 all: lib
 
@@ -36,6 +37,7 @@ help:
 	@echo 'make bench-check  what a message costs, in instructions and system calls, against the baseline'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR) DESTDIR='
 	@echo 'make install-tools  the same, BINDIR=$(BINDIR)'
+	@echo 'make man        manual pages, in $(TARGET)/man; make html: for a browser, in $(TARGET)/html'
 	@echo 'make deb        Debian packages, in $(TARGET)/deb'
 	@echo 'make uninstall  removes what install put there'
 	@echo 'make clean      removes $(TARGET)'
@@ -115,6 +117,17 @@ bench: lib
 bench-check: lib
 	@CC='$(CC)' sh benches/cost/check.sh $(LIB) $(TARGET)/cost
 
+# Of the header's comments; packaging/man.awk says why they are not committed.
+MAN := $(TARGET)/man
+man:
+	@rm -rf $(MAN) && mkdir -p $(MAN)/man3 $(MAN)/man7
+	@awk -v version='$(VERSION)' -v out='$(MAN)' -f packaging/man.awk include/msgr.h
+
+# The same as HTML.
+html:
+	@mkdir -p $(TARGET)/html
+	( cat packaging/Doxyfile; echo 'PROJECT_NUMBER=$(VERSION)'; echo 'OUTPUT_DIRECTORY=$(TARGET)' ) | doxygen -
+
 # The installed files find each other by relative paths, so a prefix may be moved as a whole.
 PC_DIR    := $(LIBDIR)/pkgconfig
 CMAKE_DIR := $(LIBDIR)/cmake/Msgr
@@ -130,7 +143,7 @@ FILL = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SOVERSION@|$(SOVERSION)|g' \
 	-e 's|@NATIVE_STATIC_LIBS@|$(NATIVE_STATIC_LIBS)|g' \
 	-e 's|@NATIVE_STATIC_LIST@|$(subst $(space),;,$(NATIVE_STATIC_LIBS))|g'
 
-install: lib
+install: lib man
 	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PC_DIR)' '$(DESTDIR)$(CMAKE_DIR)'
 	install -m 755 $(LIB)/libmsgr.so '$(DESTDIR)$(LIBDIR)/$(REAL_NAME)'
 	ln -sf $(REAL_NAME) '$(DESTDIR)$(LIBDIR)/libmsgr.so.$(SOVERSION)'
@@ -147,6 +160,9 @@ install: lib
 	    $(FILL) cmake/$$file.in > '$(DESTDIR)$(CMAKE_DIR)'/$$file || exit 1; \
 	done
 	install -m 644 cmake/FindMsgr.cmake '$(DESTDIR)$(CMAKE_DIR)'
+	install -d '$(DESTDIR)$(MANDIR)/man3' '$(DESTDIR)$(MANDIR)/man7'
+	install -m 644 $(MAN)/man3/* '$(DESTDIR)$(MANDIR)/man3'
+	install -m 644 $(MAN)/man7/* '$(DESTDIR)$(MANDIR)/man7'
 
 # Examples that are of use by themselves. They look for the library where the system does.
 BINDIR ?= $(PREFIX)/bin
@@ -167,6 +183,7 @@ uninstall:
 	rm -f $(foreach f,$(notdir $(wildcard include/msgr/*.hpp)),'$(DESTDIR)$(INCLUDEDIR)/msgr/$(f)')
 	@rmdir '$(DESTDIR)$(INCLUDEDIR)/msgr' 2>/dev/null || true
 	rm -f $(foreach f,$(HEADERS),'$(DESTDIR)$(INCLUDEDIR)/$(f)')
+	@rm -f '$(DESTDIR)$(MANDIR)'/man3/msgr_* '$(DESTDIR)$(MANDIR)'/man7/msgr.7
 	@rm -f $(foreach f,$(TOOLS),'$(DESTDIR)$(BINDIR)/$(f)')
 	rm -f '$(DESTDIR)$(PC_DIR)/msgr.pc' $(foreach f,$(CMAKE_FILES) FindMsgr.cmake,'$(DESTDIR)$(CMAKE_DIR)/$(f)')
 	@rmdir '$(DESTDIR)$(CMAKE_DIR)' 2>/dev/null || true

@@ -69,6 +69,8 @@ step 'guides' sh tests/guides.sh "$LIB" "$TARGET/guides"
 if [ "${CI:-}" = true ]; then step 'reproducible' sh tests/reproducible.sh "$LIB"; fi
 needs abidiff 'ABI' sh tests/abi.sh "$LIB" "$TARGET"
 needs valgrind 'examples under valgrind' sh tests/valgrind.sh "$EXAMPLES"
+needs mandoc 'manual pages' sh tests/man.sh
+needs doxygen 'HTML' sh -c '$MAKE -s html && test -s "$TARGET/html/msgr_8h.html"'
 step 'headers' sh tests/headers.sh "$CC:${CXX:-c++}"
 needs 'clang clang++' 'headers, by clang' sh tests/headers.sh clang:clang++
 step 'C API' bash capi-tests/run.sh "$LIB" include

@@ -15,6 +15,8 @@ want valgrind valgrind
 want strace strace
 want abidiff abigail-tools
 want clang clang
+want mandoc mandoc
+want doxygen doxygen
 want ceph-mon ceph-mon
 want ceph-osd ceph-osd
 want ceph ceph-common
