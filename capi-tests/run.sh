@@ -157,7 +157,7 @@ done
 
 # link.c only takes addresses, which the loader binds at once.
 rm -f "$work"/bound/link.*
-cat "$work"/bound/* /dev/null | sed -n "s/.*binding file $(echo "$work" | sed 's|/|\\/|g')\/.* symbol \`\(msgr_[a-z0-9_]*\)'.*/\1/p" |
+cat "$work"/bound/* /dev/null 2>/dev/null | sed -n "s/.*binding file $(echo "$work" | sed 's|/|\\/|g')\/.* symbol \`\(msgr_[a-z0-9_]*\)'.*/\1/p" |
     sort -u >"$work/called"
 nm -D --defined-only "$lib/libmsgr.so" | awk '$2 != "A" { sub("@.*", "", $3); print $3 }' | sort >"$work/exported"
 echo "$(comm -12 "$work/called" "$work/exported" | wc -l) of $(wc -l <"$work/exported") exported functions called"
