@@ -63,7 +63,7 @@ pub use messenger::{
 };
 pub use proto::{
     Agreed, Answer as AuthAnswer, AuthFault, AuthWant, ConMode, Fault, Identity, LinkDown,
-    METHOD_CEPHX, METHOD_NONE, Question as AuthQuestion, SessionKey, footer_crcs,
+    METHOD_CEPHX, METHOD_NONE, Question as AuthQuestion, SessionKey,
 };
 pub use types::{
     AddrType, AuthName, Body, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,

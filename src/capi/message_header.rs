@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int};
 use super::error::Refusal;
 use super::guard::{guard, guard_or};
 use super::handle::{self, Extensible, msgr_conn, msgr_msg};
-use crate::{EntityName, Message, WallTime, footer_crcs};
+use crate::{EntityName, Message, WallTime};
 
 /// Its first bytes were read.
 pub const MSGR_STAMP_RECV: c_int = 0;
@@ -250,7 +250,6 @@ pub unsafe extern "C" fn msgr_msg_header(msg: *const msgr_msg, out: *mut msgr_he
 
 fn header(message: &Message, source: Option<EntityName>) -> msgr_header {
     let len = |payload: &crate::Payload| u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    let [front_crc, middle_crc, data_crc] = footer_crcs(message);
     msgr_header {
         struct_size: 0,
         flags: MSGR_HEADER_COMPLETE,
@@ -267,8 +266,8 @@ fn header(message: &Message, source: Option<EntityName>) -> msgr_header {
         front_len: len(&message.front),
         middle_len: len(&message.middle),
         data_len: len(&message.data),
-        front_crc,
-        middle_crc,
-        data_crc,
+        front_crc: message.front.crc32c(0),
+        middle_crc: message.middle.crc32c(0),
+        data_crc: message.data.crc32c(0),
     }
 }

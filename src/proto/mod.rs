@@ -50,7 +50,6 @@ pub use auth::{
 pub use compression::{Algorithm, CompressionSettings, LinkCompression};
 pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig, SaidNumber};
 pub use fault::{Fault, LinkDown};
-pub use frame::footer_crcs;
 #[cfg(test)]
 pub use frame::{nonces_used, secrets_used, twice_used};
 #[cfg(test)]

@@ -96,6 +96,15 @@ impl Payload {
         pieces.iter().filter(|piece| !piece.is_empty())
     }
 
+    /// The crc32c of its bytes in the register that begins with `seed`, without the
+    /// final inversion (Ceph's `bufferlist::crc32c`).
+    #[inline]
+    pub fn crc32c(&self, seed: u32) -> u32 {
+        self.pieces().fold(seed, |register, piece| {
+            !crc32c::crc32c_append(!register, piece)
+        })
+    }
+
     /// Its length in bytes.
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -140,6 +149,16 @@ mod tests {
         assert_eq!(payload.len(), 5);
         assert_eq!(&payload.contiguous()[..], b"abcde");
         assert_eq!(payload.pieces().count(), 1);
+    }
+
+    #[test]
+    fn a_crc_is_that_of_the_bytes_however_they_are_cut() {
+        let mut cut = Payload::from(Bytes::from_static(b"1234"));
+        cut.append(Bytes::from_static(b"56789"));
+        // The check value of crc32c, e3069283, with its inversions taken away.
+        assert_eq!(cut.crc32c(u32::MAX), !0xe306_9283);
+        assert_eq!(cut.crc32c(0), 0x58e3_fa20);
+        assert_eq!(Payload::new().crc32c(7), 7);
     }
 
     #[test]

@@ -20,9 +20,7 @@ pub fn segment(bytes: &[u8]) -> u32 {
 /// The crc of a segment in pieces.
 #[inline]
 pub fn payload(payload: &Payload) -> u32 {
-    payload
-        .pieces()
-        .fold(SEGMENT_SEED, |register, piece| update(register, piece))
+    payload.crc32c(SEGMENT_SEED)
 }
 
 /// From this size on it is cheaper to convert a crc than to compute another.
@@ -35,9 +33,7 @@ pub fn payload_from_zero(payload: &Payload, known: Option<u32>) -> u32 {
         Some(known) if payload.len() >= CONVERT_MIN => {
             !crc32c::crc32c_combine(u32::MAX, !known, payload.len())
         }
-        _ => payload
-            .pieces()
-            .fold(0, |register, piece| update(register, piece)),
+        _ => payload.crc32c(0),
     }
 }
 
@@ -49,11 +45,6 @@ pub fn segment_crcs(message: &Message) -> [u32; 3] {
         payload(&message.middle),
         payload(&message.data),
     ]
-}
-
-/// The crcs of front, middle and data as Ceph's footer of a message has them.
-pub fn footer_crcs(message: &Message) -> [u32; 3] {
-    [&message.front, &message.middle, &message.data].map(|payload| payload_from_zero(payload, None))
 }
 
 #[cfg(test)]

@@ -26,9 +26,9 @@ mod writer;
 
 pub use body::Frame;
 pub use bulk::Bulk;
+pub use crc::segment_crcs;
 #[cfg(test)]
 pub use crc::update as crc_update;
-pub use crc::{footer_crcs, segment_crcs};
 pub use entity::{LEGACY_ADDR_LEN, decode_legacy, encode_legacy};
 pub use header::MessageHeader;
 pub use legacy::{LegacyForm, decode_header as decode_legacy_header};
