@@ -1,6 +1,7 @@
 //! Tests over several modules: the layering, two protocols against each other on
 //! a virtual clock, and whole clusters of messengers in a simulated world.
 
+mod bodies;
 mod captured_cephx;
 mod captured_legacy;
 mod captured_sessions;
