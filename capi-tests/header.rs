@@ -46,6 +46,11 @@ const SECTIONS: &[Section] = &[
         extra: "",
     },
     Section {
+        title: "Where options come from, and who hears of them",
+        file: "conf",
+        extra: "",
+    },
+    Section {
         title: "Messenger",
         file: "messenger",
         extra: "",

@@ -398,6 +398,93 @@ int msgr_conf_set(msgr_ctx *ctx, const char *key, const char *value);
  */
 int msgr_conf_get(msgr_ctx *ctx, const char *key, char *buf, size_t len);
 
+/* Where options come from, and who hears of them ---------------------------------- */
+
+/**
+ * Sets the options found among a program's arguments: "--ms-foo=bar",
+ * "--ms_foo bar", and for a switch "--ms_foo" and "--no-ms_foo".
+ *
+ * `argv[0]`, the program's name, is not looked at. All other arguments, `argv[0]`
+ * first and everything from "--" on, are written to `rest`, in their order; it has
+ * room for `argc` pointers and may be the same as `argv`, or NULL.
+ *
+ * Returns how many those are; -EINVAL, also for a value that does not fit its option
+ * or is missing; -EBUSY for an option that was read when the first messenger was
+ * made. Options before the one at fault are set. Any thread, also in callbacks.
+ * Ceph: `rados_conf_parse_argv_remainder`.
+ */
+int msgr_conf_parse_argv(msgr_ctx *ctx,
+                         int argc,
+                         const char *const *argv,
+                         const char **rest);
+
+/**
+ * The same for the words of an environment variable, `CEPH_ARGS` if `name` is NULL.
+ * What is no option in it is passed over, and told the log as information.
+ *
+ * Returns 0, also if there is no such variable; -EINVAL; -EBUSY. No other thread may
+ * change the environment meanwhile. Ceph: `md_config_t::parse_env`.
+ */
+int msgr_conf_parse_env(msgr_ctx *ctx, const char *name);
+
+/**
+ * Sets what a configuration file of Ceph's says to an entity ("osd.0"): what stands
+ * in [global], then in [osd], then in [osd.0]. If `entity` is NULL it is [global]
+ * alone.
+ *
+ * Of `paths`, with commas between, the first that exists is read. If it is NULL that
+ * is the file which the environment variable CEPH_CONF names, else
+ * /etc/ceph/ceph.conf, ~/.ceph/ceph.conf or ceph.conf. Spaces, dashes and underscores
+ * in names are equal; `$cluster`, `$name`, `$type` and `$id` in values stand for
+ * "ceph" and the entity. Options that this library does not know are passed over, and
+ * told the log as information.
+ *
+ * Returns 0; -ENOENT if there is no such file, or the errno of reading it; -EINVAL
+ * for a malformed file, of which nothing is set, and for a value that does not fit
+ * its option: then the others are set. -EBUSY likewise. Any thread. Ceph:
+ * `rados_conf_read_file`.
+ */
+int msgr_conf_read_file(msgr_ctx *ctx, const char *paths, const char *entity);
+
+/**
+ * Calls `cb` for each option there is, in the order of their names, with the value
+ * that was set or the default. Keys are left out. The texts are lent for the call;
+ * a `cb` that returns anything but 0 ends it.
+ *
+ * Returns 0, or what `cb` returned last; -EINVAL. Any thread, also in callbacks.
+ * Ceph: `config show`.
+ */
+int msgr_conf_foreach(msgr_ctx *ctx, int (*cb)(void *arg,
+                                               const char *key,
+                                               const char *value), void *arg);
+
+/**
+ * Calls `cb` whenever that option is set, with its name and new value, which are lent
+ * for the call, on the thread that sets it. It may call everything.
+ *
+ * `release(arg)`, if not NULL, is called once no call of `cb` runs or will run: after
+ * `msgr_conf_unobserve`, or with the context; on any thread. On failure nothing is
+ * kept and it is not called.
+ *
+ * Returns a number above 0, for `msgr_conf_unobserve`; -EINVAL; -ENOENT for an unknown
+ * option; -EACCES for a key. Any thread, also in callbacks. Ceph:
+ * `md_config_obs_t`.
+ */
+int msgr_conf_observe(msgr_ctx *ctx,
+                      const char *key,
+                      void (*cb)(void *arg, const char *key, const char *value),
+                      void *arg,
+                      void (*release)(void *arg));
+
+/**
+ * Ends what `msgr_conf_observe` returned that number for. A call that runs at this
+ * moment goes on; `release` comes after it.
+ *
+ * Returns 0; -EINVAL; -ENOENT if there is none. Any thread, also in callbacks. Ceph:
+ * `md_config_t::remove_observer`.
+ */
+int msgr_conf_unobserve(msgr_ctx *ctx, int observer);
+
 /* Messenger ----------------------------------------------------------------------- */
 
 /**

@@ -37,6 +37,7 @@ pub mod auth;
 pub mod auth_reply;
 pub mod body;
 pub mod buf;
+pub mod conf;
 pub mod connection;
 pub mod context;
 pub mod decoder;

@@ -203,10 +203,7 @@ pub(crate) struct Conf {
 impl Conf {
     /// Sets an option. `started` says whether the workers are running.
     pub(crate) fn set(&self, key: &str, value: &str, started: bool) -> Result<()> {
-        if IGNORED_PREFIXES
-            .iter()
-            .any(|prefix| key.starts_with(prefix))
-        {
+        if is_ignored(key) {
             return Ok(());
         }
         let OptionRow(name, kind, applies, _) = row(key)?;
@@ -234,6 +231,26 @@ impl Conf {
         let values = self.values();
         let set = values.get(name).map(|value| (**value).clone());
         Ok(set.unwrap_or_else(|| (*default).to_owned()))
+    }
+
+    /// Is there such an option?
+    pub(crate) fn is_known(&self, key: &str) -> bool {
+        is_ignored(key) || row(key).is_ok()
+    }
+
+    /// Is it one of true and false?
+    pub(crate) fn is_switch(&self, key: &str) -> bool {
+        row(key).is_ok_and(|OptionRow(_, kind, ..)| *kind == Bool)
+    }
+
+    /// All options by name, with what was set or their default. Keys are not shown.
+    pub(crate) fn all(&self) -> Vec<(&'static str, String)> {
+        let shown = OPTIONS.iter().filter(|OptionRow(_, kind, ..)| *kind != Key);
+        let mut all: Vec<_> = shown
+            .filter_map(|OptionRow(name, ..)| Some((*name, self.get(name).ok()?)))
+            .collect();
+        all.sort_unstable();
+        all
     }
 
     /// A key, if one is set.
@@ -346,6 +363,12 @@ impl Kind {
             "{name} must be {wanted}, not \"{value}\""
         )))
     }
+}
+
+fn is_ignored(key: &str) -> bool {
+    IGNORED_PREFIXES
+        .iter()
+        .any(|prefix| key.starts_with(prefix))
 }
 
 fn row(key: &str) -> Result<&'static OptionRow> {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::conf::Conf;
+use super::conf_observer::Observers;
 use super::error::{Error, Result};
 use super::injection::FaultInjection;
 use super::seeds::{self, Seeds};
@@ -20,6 +21,7 @@ const MAX_WORKERS: u64 = 24;
 pub struct Context {
     origin: Origin,
     conf: Conf,
+    observers: Observers,
     injection: Arc<FaultInjection>,
     stack: OnceLock<Arc<NetworkStack<Shard>>>,
     /// Held while the stack starts, so that it starts once.
@@ -44,6 +46,7 @@ impl Context {
             seeds,
             entropy,
             conf: Conf::default(),
+            observers: Observers::default(),
             injection: Arc::default(),
             stack: OnceLock::new(),
             starting: Mutex::default(),
@@ -71,6 +74,10 @@ impl Context {
     pub fn conf_set(&self, key: &str, value: &str) -> Result<()> {
         self.conf.set(key, value, self.stack.get().is_some())?;
         self.injection.read(&self.conf);
+        // What nobody may read, and what is ignored, has no observers.
+        if let Ok(now) = self.conf.get(key) {
+            self.observers.tell(key, &now);
+        }
         Ok(())
     }
 
@@ -82,9 +89,18 @@ impl Context {
         self.conf.get(key)
     }
 
+    /// All options by name, with what was set or their default; no keys.
+    pub fn conf_all(&self) -> Vec<(&'static str, String)> {
+        self.conf.all()
+    }
+
     /// The process it was made in.
     pub fn origin(&self) -> Origin {
         self.origin
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     pub(crate) fn conf(&self) -> &Conf {
