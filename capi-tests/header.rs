@@ -66,6 +66,11 @@ const SECTIONS: &[Section] = &[
         extra: POLICY_INIT,
     },
     Section {
+        title: "Throttle",
+        file: "throttle",
+        extra: "",
+    },
+    Section {
         title: "Authentication by the program",
         file: "auth",
         extra: AUTH_HANDLER_INIT,

@@ -110,6 +110,9 @@ typedef struct msgr_messenger msgr_messenger;
 /** A message: a few numbers and three segments of bytes. Ceph's `Message`. */
 typedef struct msgr_msg msgr_msg;
 
+/** A budget, shared by whoever holds it. Ceph's `Throttle`. */
+typedef struct msgr_throttle msgr_throttle;
+
 /* Errors -------------------------------------------------------------------------- */
 
 /**
@@ -1010,6 +1013,95 @@ int msgr_set_policy_throttlers(msgr_messenger *messenger,
                                int peer_type,
                                uint64_t bytes,
                                uint64_t messages);
+
+/* Throttle ------------------------------------------------------------------------ */
+
+/**
+ * Makes a throttle: a budget of `max` bytes, messages or whatever else; 0 is no
+ * limit. `name` is for those who look at it.
+ *
+ * `*out` gets a reference that belongs to the caller, NULL on failure. Returns 0;
+ * -EINVAL. Any thread, also in callbacks. Ceph: `Throttle`.
+ */
+int msgr_throttle_create(const char *name, uint64_t max, msgr_throttle **out);
+
+/** Adds a reference. Returns `throttle`, NULL for NULL. Any thread, also in callbacks. */
+msgr_throttle *msgr_throttle_ref(msgr_throttle *throttle);
+
+/**
+ * Drops a reference; NULL is ignored. Messengers, and messages that count in it, hold
+ * their own. Any thread, also in callbacks.
+ */
+void msgr_throttle_unref(msgr_throttle *throttle);
+
+/**
+ * Takes `amount`, as soon as there is room: blocks until then. Who waits is served in
+ * turn. More than the whole limit is given when nothing else is out.
+ *
+ * Returns 1 if it had to wait, 0 if not; -EINVAL; -EDEADLK on a worker, that is, in a
+ * fast callback. Any other thread. Ceph: `Throttle::get`.
+ */
+int msgr_throttle_get(msgr_throttle *throttle, uint64_t amount);
+
+/**
+ * Takes `amount` if there is room and nobody waits. Never blocks.
+ *
+ * Returns 1 if it did, 0 if not; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Throttle::get_or_fail`.
+ */
+int msgr_throttle_get_or_fail(msgr_throttle *throttle, uint64_t amount);
+
+/**
+ * Takes `amount` whatever is left, also beyond the limit. Never blocks.
+ *
+ * Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph: `Throttle::take`.
+ */
+int msgr_throttle_take(msgr_throttle *throttle, uint64_t amount);
+
+/**
+ * Gives back `amount`, and lets in those who wait for it.
+ *
+ * Returns 0; -EINVAL, also for more than is out. Any thread, also in callbacks. Ceph:
+ * `Throttle::put`.
+ */
+int msgr_throttle_put(msgr_throttle *throttle, uint64_t amount);
+
+/**
+ * Changes the limit, 0 for none, and lets in those who have room now.
+ *
+ * Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Throttle::reset_max`.
+ */
+int msgr_throttle_set_max(msgr_throttle *throttle, uint64_t max);
+
+/**
+ * What is out; 0 for NULL. Any thread, also in callbacks. Ceph:
+ * `Throttle::get_current`.
+ */
+uint64_t msgr_throttle_current(const msgr_throttle *throttle);
+
+/**
+ * The limit; 0 if there is none and for NULL. Any thread, also in callbacks. Ceph:
+ * `Throttle::get_max`.
+ */
+uint64_t msgr_throttle_max(const msgr_throttle *throttle);
+
+/**
+ * Lets what peers of one type send count in these throttles: payload bytes in the one,
+ * messages in the other, from before a message is read until the program drops it or
+ * sends it on. While one of them is spent their sockets are not read. NULL is no limit.
+ *
+ * Several types and messengers may share one; the messenger holds references of its
+ * own. They take the place of the limits that `msgr_set_policy_throttlers` set, and
+ * hold from the next message on.
+ *
+ * Returns 0; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `Messenger::set_policy_throttlers`.
+ */
+int msgr_set_policy_throttles(msgr_messenger *messenger,
+                              int peer_type,
+                              msgr_throttle *bytes,
+                              msgr_throttle *messages);
 
 /* Authentication by the program --------------------------------------------------- */
 

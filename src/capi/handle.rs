@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::error::Refusal;
 use super::message::MessageCell;
-use crate::{Connection, Context, Messenger, Origin};
+use crate::{Connection, Context, Messenger, Origin, SharedThrottle};
 
 /// What messengers share: options and worker threads. Ceph's `CephContext`, as
 /// far as a messenger needs one.
@@ -42,6 +42,12 @@ pub struct msgr_msg {
 /// messages.
 #[expect(non_camel_case_types, reason = "the name C knows")]
 pub struct msgr_buf {
+    _private: [u8; 0],
+}
+
+/// A budget, shared by whoever holds it. Ceph's `Throttle`.
+#[expect(non_camel_case_types, reason = "the name C knows")]
+pub struct msgr_throttle {
     _private: [u8; 0],
 }
 
@@ -94,6 +100,14 @@ impl Handle for msgr_msg {
 
     fn abandon(target: MessageCell) {
         target.abandon();
+    }
+}
+
+impl Handle for msgr_throttle {
+    type Target = SharedThrottle;
+
+    fn origin(target: &SharedThrottle) -> Origin {
+        target.origin()
     }
 }
 

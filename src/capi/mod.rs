@@ -60,4 +60,5 @@ pub mod object;
 pub mod policy;
 pub mod segment;
 pub mod settings;
+pub mod throttle;
 pub mod version;

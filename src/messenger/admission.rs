@@ -5,13 +5,13 @@
 //! is the peer type's comes back when the application drops the message, what
 //! is the messenger's when the message has been dispatched.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::async_messenger::AsyncMessenger;
 use super::connection::ConnectionRef;
 use super::external::External;
-use super::throttle::Throttle;
+use super::shared_throttle::SharedThrottle;
 use crate::types::{EntityType, Hold};
 
 /// Who waits, and for the how manieth time.
@@ -21,19 +21,28 @@ pub(crate) type Waiter = (ConnectionRef, u64);
 pub(crate) struct PolicyThrottles {
     /// Some type has a limit: asked with every message.
     any: AtomicBool,
-    by_type: [Arc<PolicyThrottle>; 5],
+    by_type: [PolicyThrottle; 5],
 }
 
 /// What all peers of one type may take together.
 struct PolicyThrottle {
     limited: AtomicBool,
-    messages: Throttle<Waiter>,
-    bytes: Throttle<Waiter>,
+    /// Its own, of which [`PolicyThrottles::set`] sets the limits.
+    own: Budgets,
+    /// Those that hold: its own, or what the program shares among several.
+    held: RwLock<Budgets>,
+}
+
+/// Of messages, and of their payload bytes.
+#[derive(Clone)]
+struct Budgets {
+    messages: Arc<SharedThrottle>,
+    bytes: Arc<SharedThrottle>,
 }
 
 /// One message's part of that. It comes back when this is dropped.
 struct Share {
-    of: Arc<PolicyThrottle>,
+    of: Budgets,
     messages: u64,
     bytes: u64,
 }
@@ -60,25 +69,17 @@ pub(crate) struct Grant {
     amount: u64,
 }
 
-enum Budget {
-    Messages(Arc<PolicyThrottle>),
-    Bytes(Arc<PolicyThrottle>),
+pub(super) enum Budget {
+    Shared(Arc<SharedThrottle>),
     Dispatch(Arc<AsyncMessenger>),
 }
 
 impl PolicyThrottles {
     /// Without limits.
     pub(crate) fn new() -> Self {
-        let unlimited = || {
-            Arc::new(PolicyThrottle {
-                limited: AtomicBool::new(false),
-                messages: Throttle::new(0),
-                bytes: Throttle::new(0),
-            })
-        };
         Self {
             any: AtomicBool::new(false),
-            by_type: std::array::from_fn(|_| unlimited()),
+            by_type: std::array::from_fn(|_| PolicyThrottle::unlimited()),
         }
     }
 
@@ -87,40 +88,66 @@ impl PolicyThrottles {
         let Some(throttle) = self.by_type.get(index(kind)) else {
             return;
         };
-        throttle
-            .messages
-            .set_max(messages, throttle.wake_for_message());
-        throttle.bytes.set_max(bytes, throttle.wake_for_bytes());
-        let limited = bytes > 0 || messages > 0;
-        throttle.limited.store(limited, Ordering::Relaxed);
-        if limited {
-            self.any.store(true, Ordering::Relaxed);
-        }
+        throttle.own.messages.set_max(messages);
+        throttle.own.bytes.set_max(bytes);
+        throttle.hold(throttle.own.clone());
+        self.note(throttle, bytes > 0 || messages > 0);
     }
 
-    /// The end: nobody waits from now on.
-    pub(crate) fn close(&self) {
+    /// Lets a type take of these; where there is none it has no limit.
+    pub(crate) fn share(
+        &self,
+        kind: EntityType,
+        bytes: Option<Arc<SharedThrottle>>,
+        messages: Option<Arc<SharedThrottle>>,
+    ) {
+        let Some(throttle) = self.by_type.get(index(kind)) else {
+            return;
+        };
+        let limited = bytes.is_some() || messages.is_some();
+        let none = || SharedThrottle::new("none", 0);
+        throttle.hold(Budgets {
+            messages: messages.unwrap_or_else(none),
+            bytes: bytes.unwrap_or_else(none),
+        });
+        self.note(throttle, limited);
+    }
+
+    /// The end: no connection of that messenger waits from now on, nor is any limited.
+    pub(crate) fn close(&self, messenger: &AsyncMessenger) {
         for throttle in &self.by_type {
-            throttle.messages.close();
-            throttle.bytes.close();
+            throttle.limited.store(false, Ordering::Relaxed);
+            let held = throttle.held();
+            for budget in [&held, &throttle.own] {
+                budget.messages.forget(messenger);
+                budget.bytes.forget(messenger);
+            }
         }
     }
 
     /// Messages and bytes that are out.
     #[cfg(test)]
     pub(crate) fn current(&self, kind: EntityType) -> (u64, u64) {
-        let throttle = &self.by_type[index(kind)];
-        (throttle.messages.current(), throttle.bytes.current())
+        let held = self.by_type[index(kind)].held();
+        (held.messages.current(), held.bytes.current())
+    }
+
+    fn note(&self, throttle: &PolicyThrottle, limited: bool) {
+        throttle.limited.store(limited, Ordering::Relaxed);
+        if limited {
+            self.any.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The limits for that type, if it has any.
     #[inline]
-    fn of(&self, kind: EntityType) -> Option<&Arc<PolicyThrottle>> {
+    fn of(&self, kind: EntityType) -> Option<Budgets> {
         if !self.any.load(Ordering::Relaxed) {
             return None;
         }
         let throttle = self.by_type.get(index(kind))?;
-        throttle.limited.load(Ordering::Relaxed).then_some(throttle)
+        let limited = throttle.limited.load(Ordering::Relaxed);
+        limited.then(|| throttle.held())
     }
 }
 
@@ -130,44 +157,59 @@ const fn index(kind: EntityType) -> usize {
 }
 
 impl PolicyThrottle {
-    fn wake_for_message(self: &Arc<Self>) -> impl FnMut(Waiter, u64) + '_ {
-        wake(|| Budget::Messages(Arc::clone(self)))
+    fn unlimited() -> Self {
+        let own = Budgets {
+            messages: SharedThrottle::new("messages", 0),
+            bytes: SharedThrottle::new("bytes", 0),
+        };
+        Self {
+            limited: AtomicBool::new(false),
+            held: RwLock::new(own.clone()),
+            own,
+        }
     }
 
-    fn wake_for_bytes(self: &Arc<Self>) -> impl FnMut(Waiter, u64) + '_ {
-        wake(|| Budget::Bytes(Arc::clone(self)))
+    fn held(&self) -> Budgets {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
     }
-}
 
-/// Tells a waiter's worker what it was granted.
-fn wake(of: impl Fn() -> Budget) -> impl FnMut(Waiter, u64) {
-    move |(con, wait), amount| {
-        let (worker, of) = (con.worker().clone(), of());
-        let grant = Grant { of, amount };
-        worker.dispatch_event_external(External::Admitted(con, wait, grant));
+    /// Whoever waits for the former ones goes on to.
+    fn hold(&self, budgets: Budgets) {
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = budgets;
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.of.bytes.put(self.bytes, self.of.wake_for_bytes());
-        self.of
-            .messages
-            .put(self.messages, self.of.wake_for_message());
+        self.of.bytes.give_back(self.bytes);
+        self.of.messages.give_back(self.messages);
     }
 }
 
 impl Drop for Grant {
     fn drop(&mut self) {
         match &self.of {
-            Budget::Messages(of) => of.messages.put(self.amount, of.wake_for_message()),
-            Budget::Bytes(of) => of.bytes.put(self.amount, of.wake_for_bytes()),
+            Budget::Shared(of) => of.give_back(self.amount),
             Budget::Dispatch(of) => of.put_throttle(self.amount),
         }
     }
 }
 
+/// Tells a waiter's worker what it was granted.
+fn wake(of: impl Fn() -> Budget) -> impl FnMut(Waiter, u64) {
+    move |(con, wait), amount| {
+        let worker = con.worker().clone();
+        let grant = Grant::new(of(), amount);
+        worker.dispatch_event_external(External::Admitted(con, wait, grant));
+    }
+}
+
 impl Grant {
+    pub(super) const fn new(of: Budget, amount: u64) -> Self {
+        Self { of, amount }
+    }
+
     /// It has found its waiter, who keeps it.
     fn keep(mut self) {
         self.amount = 0;
@@ -186,7 +228,7 @@ impl AsyncMessenger {
             return Err(Entry::new(bytes, None));
         };
         let share = Share {
-            of: Arc::clone(policy),
+            of: policy,
             messages: 0,
             bytes: 0,
         };
@@ -230,17 +272,17 @@ impl Entry {
 
     /// The connection wants nothing any more.
     pub(crate) fn cancel(self, con: &ConnectionRef, wait: u64) {
-        let is_it = |waiter: &Waiter| waiter.0.id() == con.id() && waiter.1 == wait;
         match (self.next, &self.share) {
             (Step::Message, Some(share)) => {
-                share.of.messages.cancel(is_it, share.of.wake_for_message());
+                share.of.messages.cancel(con, wait);
             }
             (Step::Bytes, Some(share)) => {
-                share.of.bytes.cancel(is_it, share.of.wake_for_bytes());
+                share.of.bytes.cancel(con, wait);
             }
             _ => {
                 let messenger = con.messenger();
                 let of = || Budget::Dispatch(Arc::clone(messenger));
+                let is_it = |waiter: &Waiter| waiter.0.id() == con.id() && waiter.1 == wait;
                 messenger.throttle().cancel(is_it, wake(of));
             }
         }
@@ -249,11 +291,10 @@ impl Entry {
     /// Takes what there is; an error is a wait.
     fn proceed(mut self, con: &ConnectionRef, wait: u64) -> Result<Hold, Self> {
         loop {
-            let waiter = || (Arc::clone(con), wait);
             let granted = match (self.next, &self.share) {
-                (Step::Message, Some(share)) => share.of.messages.get_or_wait(1, waiter),
+                (Step::Message, Some(share)) => share.of.messages.admit(1, con, wait),
                 _ if self.bytes == 0 => true,
-                (Step::Bytes, Some(share)) => share.of.bytes.get_or_wait(self.bytes, waiter),
+                (Step::Bytes, Some(share)) => share.of.bytes.admit(self.bytes, con, wait),
                 _ => con.messenger().take_or_wait(con, wait, self.bytes),
             };
             if !granted {

@@ -498,7 +498,7 @@ impl AsyncMessenger {
         self.lifecycle.finish_shutdown();
         // Those who wait refer back to this messenger, too.
         self.throttle.close();
-        self.policy_throttles.close();
+        self.policy_throttles.close(self);
         self.put_throttle(dropped);
         // With them may go data of the application's, whose destructors are its
         // code: they run last, and unlocked.

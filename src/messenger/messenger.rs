@@ -419,7 +419,7 @@ fn refuse_on_worker(call: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_peer_type(peer_type: EntityType) -> Result<()> {
+pub(super) fn check_peer_type(peer_type: EntityType) -> Result<()> {
     if peer_type.is_known() {
         return Ok(());
     }

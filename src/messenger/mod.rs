@@ -42,6 +42,7 @@ mod registry;
 mod seeds;
 mod settings;
 mod shard;
+mod shared_throttle;
 #[cfg(test)]
 mod simulated;
 mod throttle;
@@ -53,3 +54,4 @@ pub use decoder::Decoder;
 pub use dispatcher::Dispatcher;
 pub use error::{Error, Result};
 pub use messenger::Messenger;
+pub use shared_throttle::SharedThrottle;

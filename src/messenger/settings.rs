@@ -8,7 +8,8 @@ use super::async_messenger::AsyncMessenger;
 use super::connection::ConnectOptions;
 use super::context::Context;
 use super::error::{Error, Result};
-use super::messenger::Messenger;
+use super::messenger::{Messenger, check_peer_type};
+use super::shared_throttle::SharedThrottle;
 use crate::event::SocketOptions;
 use crate::proto::SaidNumber;
 use crate::types::{
@@ -151,6 +152,25 @@ impl Messenger {
             let settings = inner.settings();
             settings.takes_anonymous.store(!required, Ordering::Relaxed);
         })
+    }
+
+    /// Lets the peers of one type take of these throttles, payload bytes of the one and
+    /// messages of the other, in place of limits of their own; where there is none they
+    /// have no limit. Several types and messengers may share one. It holds from the next
+    /// message on.
+    ///
+    /// # Errors
+    /// `EINVAL` for no entity type.
+    pub fn share_policy_throttles(
+        &self,
+        peer_type: EntityType,
+        bytes: Option<Arc<SharedThrottle>>,
+        messages: Option<Arc<SharedThrottle>>,
+    ) -> Result<()> {
+        check_peer_type(peer_type)?;
+        let throttles = self.inner().policy_throttles();
+        throttles.share(peer_type, bytes, messages);
+        Ok(())
     }
 
     /// Dials from that address, if `ms_bind_before_connect` is on; else it does

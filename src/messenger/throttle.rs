@@ -70,6 +70,11 @@ impl<W> Throttle<W> {
         false
     }
 
+    /// Takes `bytes` at once, or not at all.
+    pub(crate) fn get_or_fail(&self, bytes: u64) -> bool {
+        !self.contended.load(Ordering::SeqCst) && self.try_take(bytes)
+    }
+
     /// Takes `bytes` whatever is left.
     pub(crate) fn take(&self, bytes: u64) {
         self.taken.fetch_add(bytes, Ordering::SeqCst);
@@ -86,15 +91,28 @@ impl<W> Throttle<W> {
         }
     }
 
-    /// Lets go of a waiter that wants nothing any more, and wakes those who
-    /// stood behind it if there is room for them.
+    /// The same if so much is out; false if it is not.
+    pub(crate) fn put_some(&self, bytes: u64, wake: impl FnMut(W, u64)) -> bool {
+        let put = |taken: u64| taken.checked_sub(bytes);
+        let taken = self
+            .taken
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, put);
+        if taken.is_ok() && self.contended.load(Ordering::SeqCst) {
+            self.grant(self.waiters(), wake);
+        }
+        taken.is_ok()
+    }
+
+    /// Lets go of waiters that want nothing any more, and wakes those who
+    /// stood behind them if there is room for them.
     pub(crate) fn cancel(&self, is_it: impl Fn(&W) -> bool, wake: impl FnMut(W, u64)) {
         let mut waiters = self.waiters();
-        let place = waiters.queue.iter().position(|(_, waiter)| is_it(waiter));
-        // If it is not there it was woken a moment ago.
-        let cancelled = place.and_then(|place| waiters.queue.remove(place));
+        let waiting = std::mem::take(&mut waiters.queue);
+        // One that is not there was woken a moment ago.
+        let (cancelled, left) = waiting.into_iter().partition(|(_, waiter)| is_it(waiter));
+        waiters.queue = left;
         self.grant(waiters, wake);
-        drop(cancelled);
+        drop::<VecDeque<_>>(cancelled);
     }
 
     /// The end: lets go of those who wait, unwoken. Nobody waits from now on.
