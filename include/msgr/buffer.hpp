@@ -21,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+#include "memory.hpp"
+
 namespace msgr {
 namespace buffer {
 
@@ -64,11 +66,23 @@ public:
 
   /* Room for `len` bytes in one allocation, nothing of it used. */
   static raw *create(size_t len, size_t align = alignof(std::max_align_t)) {
-    align = std::max(align, alignof(std::max_align_t));
+    if (align > alignof(std::max_align_t))
+      return create_far(len, align);
+    const size_t size = sizeof(raw) + len;
+    void *const memory = detail::KeptBlocks::get(size);
+    raw *made = new (memory) raw(static_cast<char *>(memory) + sizeof(raw), len, [](raw *r) {
+      const size_t got = sizeof(raw) + r->len;
+      r->~raw();
+      detail::KeptBlocks::put(r, got);
+    });
+    made->used = 0;
+    return made;
+  }
+
+  /* The same at a place that is a multiple of `align`, a power of two. */
+  static raw *create_far(size_t len, size_t align) {
     const size_t head = (sizeof(raw) + align - 1) / align * align;
-    void *memory = align > alignof(std::max_align_t)
-                       ? std::aligned_alloc(align, (head + len + align - 1) / align * align)
-                       : std::malloc(head + len);
+    void *const memory = std::aligned_alloc(align, (head + len + align - 1) / align * align);
     if (memory == nullptr)
       throw std::bad_alloc();
     raw *made = new (memory) raw(static_cast<char *>(memory) + head, len, [](raw *r) {

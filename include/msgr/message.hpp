@@ -86,6 +86,9 @@ public:
   Message(const Message &) = delete;
   Message &operator=(const Message &) = delete;
 
+  static void *operator new(size_t size) { return detail::KeptBlocks::get(size); }
+  static void operator delete(void *memory, size_t size) { detail::KeptBlocks::put(memory, size); }
+
   Message *get() {
     refs.fetch_add(ONE, std::memory_order_relaxed);
     return this;
