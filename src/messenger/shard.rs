@@ -161,8 +161,8 @@ impl Shard {
         };
         let meets = existing.and_then(|existing| self.links.get(&existing));
         let gives_way =
-            |link: &Box<Link>| !link.speaks_as(incoming) && !incoming.is_stranger_to(link);
-        if let (Some(existing), true) = (existing, meets.is_some_and(gives_way)) {
+            meets.is_some_and(|link| !link.speaks_as(incoming) && !incoming.is_stranger_to(link));
+        if let (Some(existing), true) = (existing, gives_way) {
             self.with_link(existing, center, |link, _, _| link.end(true));
             return self.resolve(id, center);
         }

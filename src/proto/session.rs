@@ -131,6 +131,11 @@ impl Session {
         spares.put(message.message);
     }
 
+    /// How far it is: the last message received, and the last one that the peer has.
+    pub const fn reached(&self) -> (u64, u64) {
+        (self.in_seq, self.acked)
+    }
+
     /// The peer has everything up to `seq`. True if that was news.
     pub fn acknowledge(&mut self, seq: u64, spares: &mut Spares) -> Result<bool, Fault> {
         if seq > self.out_seq {

@@ -8,7 +8,9 @@ use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict,
 use crate::types::{EntityType, Message, Policy, Random, Time};
 
 use super::keys;
-use super::pair::{CLIENT_SOCKET, End, Pipes, SERVER, SERVER_V1, SMOOTH, addrs, config, message};
+use super::pair::{
+    CLIENT_SOCKET, End, Pipes, SERVER, SERVER_V1, SMOOTH, addrs, config, message, seconds,
+};
 
 /// Where the dialler could be dialled, if its policy lets it be.
 const CLIENT: &str = "v2:10.0.0.2:6800/9";
@@ -394,6 +396,29 @@ fn a_link_lost_while_open_is_dialled_again_at_once() {
         "{}",
         run.dialler.story()
     );
+}
+
+/// It would be sent again on every link, and end it.
+#[test]
+fn a_message_that_the_peer_refuses_does_not_make_links_without_a_pause() {
+    let policies = (Policy::lossless_client(), Policy::stateful_server());
+    for wire in [Wire::V1, Wire::V2] {
+        let mut run = Conversation::silent(wire, policies.0, policies.1);
+        Arc::get_mut(&mut run.server_config).unwrap().max_message = 1000;
+        run.dialler.protocol.send(message(1, 5000, 0, 0).into());
+        run.start();
+        while run.now < Time::ZERO + seconds(60) {
+            run.answer_dial();
+            let refused = |end: &End| !end.protocol.is_open();
+            if run.linked == Some(Side::Session) && run.session.as_ref().is_some_and(refused) {
+                run.cut();
+            } else if !run.step() {
+                run.now = run.dialler.time_out();
+            }
+        }
+        // 0.2 s at first, twice as long each time, 15 s in the end.
+        assert!((5..20).contains(&run.links), "{wire:?}: {}", run.links);
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub struct Dialogue {
     /// The acceptor has begun with the method: it will not begin with another.
     deep: bool,
     /// Not kept yet: who says so has still to prove that he has said all of it.
-    gained: Option<Tickets>,
+    gained: Option<Box<Tickets>>,
 }
 
 enum Part {
@@ -119,16 +119,16 @@ impl Dialogue {
             Part::None => {
                 // What a monitor gives is for all connections, as with cephx.
                 if none::is_login(context.name.kind, context.peer_type) {
-                    self.gained = Some(Tickets {
+                    self.gained = Some(Box::new(Tickets {
                         global_id,
                         ..Tickets::default()
-                    });
+                    }));
                 }
                 Ok(Said::Agreed(Box::new(Agreed::unproved(global_id, None))))
             }
             Part::Login(login) => {
                 let got = login.finish(global_id, payload, context.now)?;
-                self.gained = Some(got.tickets);
+                self.gained = Some(Box::new(got.tickets));
                 Ok(proved(got.session_key, got.connection_secret))
             }
             Part::Authorizer(authorizer) => {
@@ -190,7 +190,7 @@ impl Dialogue {
     }
 
     /// What a monitor has given, to be kept once it has proved to be one.
-    pub fn take_gained(&mut self) -> Option<Tickets> {
+    pub fn take_gained(&mut self) -> Option<Box<Tickets>> {
         self.gained.take()
     }
 

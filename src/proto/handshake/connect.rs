@@ -30,14 +30,14 @@ pub struct Dialled {
     pub global_seq: u64,
     /// What a monitor has given us, to be kept when it has let us in: by that it
     /// shows that nobody has changed it on the way.
-    pub gained: Option<Tickets>,
+    pub gained: Option<Box<Tickets>>,
 }
 
 impl Dialled {
     /// The handshake is done.
     fn keep_gained(&mut self, context: &Context<'_>) {
         if let Some(gained) = self.gained.take() {
-            context.config.auth.keys.keep(gained);
+            context.config.auth.keys.keep(*gained);
         }
     }
 }

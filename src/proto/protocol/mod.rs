@@ -73,6 +73,8 @@ pub struct Protocol {
     denials: u32,
     /// The last pause between attempts, before jitter; zero after success.
     backoff: Duration,
+    /// How far the session had come when it lost its last open link.
+    reached: Option<(u64, u64)>,
     random: Random,
     /// What the banners of both ends of the last link support.
     features: u64,
@@ -355,6 +357,7 @@ impl Protocol {
             keepalive: false,
             denials: 0,
             backoff: Duration::ZERO,
+            reached: None,
             random: Random::new(seed),
             features: 0,
             reader: FrameReader::new(crcs),
@@ -407,7 +410,6 @@ impl Protocol {
 
     /// The handshake is done.
     fn open(&mut self, wire: Wire, now: Time) {
-        self.backoff = Duration::ZERO;
         self.denials = 0;
         self.incoming = false;
         self.tried = 0;

@@ -71,7 +71,7 @@ impl Protocol {
         } else if self.rests(fault) {
             self.tried = 0;
             self.state = State::Standby;
-        } else if was_open {
+        } else if was_open && self.has_come_on() {
             self.backoff = Duration::ZERO;
             self.count_attempt();
             self.dial(now, events);
@@ -84,6 +84,14 @@ impl Protocol {
             let pause = self.next_pause();
             self.state = State::Backoff(now + pause);
         }
+    }
+
+    /// Has the session come on since it last lost an open link? If not, the next one
+    /// may end as this one did, at a message that the peer refuses, say; and that
+    /// must not go round without a pause.
+    fn has_come_on(&mut self) -> bool {
+        let reached = Some(self.session.reached());
+        std::mem::replace(&mut self.reached, reached) != reached
     }
 
     /// Does the fault only tell that the peer is not to be had at the address that
