@@ -23,6 +23,21 @@ static void a_messenger_that_was_never_started_waits_for_nothing()
     CHECK(Note::alive == 0);
 }
 
+static void what_is_set_before_the_start_can_be_asked_for()
+{
+    auto cct = check_context();
+    MessengerPtr m = check_end_of(cct.get(), entity_name_t::CLIENT(), Policy::lossy_client(4));
+    CHECK_OK(m->set_policy(MSGR_ENTITY_OSD, Policy::lossless_client(8)));
+    CHECK(m->get_default_policy().lossy && m->get_default_policy().features_required == 4);
+    CHECK(!m->get_policy(MSGR_ENTITY_OSD).lossy && m->get_policy(MSGR_ENTITY_OSD).features_required == 8);
+    CHECK(m->get_policy(MSGR_ENTITY_MON).features_required == 4);
+    CHECK(m->get_myname().is_new() && m->get_mytype() == MSGR_ENTITY_CLIENT);
+    CHECK_OK(m->set_myname(entity_name_t::CLIENT(12)));
+    CHECK(m->get_myname() == entity_name_t::CLIENT(12));
+    CHECK_OK(m->set_default_send_priority(MSGR_PRIO_HIGH));
+    CHECK(m->get_dispatch_queue_max_age() == 0);
+}
+
 static void presets_of_policies_are_ceph_s()
 {
     const struct {
@@ -61,6 +76,8 @@ static void a_connection_is_one_object_wherever_it_is_met()
     CHECK(pair.con->get_peer_addrs() == pair.server->get_myaddrs());
     CHECK(pair.con->get_peer_name() == entity_name_t::OSD(0) && pair.con->get_con_mode() == MSGR_CON_MODE_CRC);
     CHECK(pair.con->has_features(pair.con->get_features()));
+    CHECK(pair.con->is_msgr2() && !pair.con->is_blackhole());
+    CHECK(pair.con->get_peer_socket_addr().get_port() == pair.server->get_myaddrs().front().get_port());
     ConnectionRef accepted = at_server.last;
     CHECK(accepted->get_messenger() == pair.server.get() && accepted->peer_is_client());
     CHECK_OK(accepted->send_message(new Note("from the server")));
@@ -165,6 +182,50 @@ static void dispatchers_may_come_after_the_start()
     /* the destructors shut down and wait */
 }
 
+/* Looks at everything on the workers and takes only one type there. */
+struct Preprocessor : Witness {
+    int seen = 0;
+    using Witness::Witness;
+    bool ms_can_fast_preprocess_any() const override { return true; }
+    void ms_fast_preprocess(Message *m) override
+    {
+        MessageRef mine(m);
+        LOCKED(seen++; if (keeps) kept.push_back(mine));
+    }
+    std::vector<uint16_t> ms_fast_dispatch_types() const override { return {NOTE}; }
+    void ms_fast_dispatch(Message *m) override
+    {
+        CHECK(m->get_type() == NOTE);
+        Witness::ms_fast_dispatch(m);
+    }
+};
+
+static void a_dispatcher_may_name_its_fast_types_and_see_the_others_first()
+{
+    auto cct = check_context();
+    Preprocessor at_server(cct.get());
+    Witness at_client(cct.get()), tail(cct.get());
+    at_server.fast = true;
+    Pair pair(cct.get(), at_server, at_client);
+    CHECK_OK(pair.server->add_dispatcher_tail(&tail));
+    for (bool keeps : {false, true}) {
+        at_server.keeps = keeps;
+        CHECK_OK(pair.con->send_message(new Note("fast")));
+        CHECK_OK(pair.con->send_message(new MRaw(77)));
+    }
+    WAIT_UNTIL(at_server.got == 4 && at_server.seen == 4);
+    CHECK(static_cast<Note *>(at_server.kept[0].get())->text == "fast");
+    CHECK_OK(pair.server->remove_dispatcher(&at_server));
+    CHECK_IS(pair.server->remove_dispatcher(&at_server), -ENOENT);
+    CHECK_OK(pair.con->send_message(new Note("to who is left")));
+    WAIT_UNTIL(tail.got == 1);
+    CHECK(at_server.got == 4 && at_server.seen == 4);
+    for (Witness *witness : {static_cast<Witness *>(&at_server), &at_client, &tail})
+        witness->forget();
+    WAIT_UNTIL(Note::alive == 0);
+    pair.end();
+}
+
 /* A secret that is asked for in two rounds. */
 struct Password : AuthClient, AuthServer {
     static constexpr uint32_t METHOD = 99;
@@ -239,11 +300,14 @@ static void a_program_authenticates_by_its_own_method()
         CHECK_OK(client->add_dispatcher_head(&at_client));
         CHECK_OK(client->start());
         ConnectionRef con = client->connect_to_osd(server->get_myaddrs());
-        CHECK_OK(con->send_message(new Note("with a word")));
-        if (word == &wrong)
+        if (word == &wrong) {
+            /* it may be over already */
+            con->send_message(new Note("never delivered"));
             WAIT_UNTIL(wrong.refusals > 0);
-        else
+        } else {
+            CHECK_OK(con->send_message(new Note("with a word")));
             WAIT_UNTIL(at_server.got == 1 && right.done == 1);
+        }
         con->mark_down();
         at_client.forget();
     }
@@ -367,11 +431,13 @@ int main()
     register_message<Note>(NOTE);
     only_known_types_of_messengers_are_made();
     a_messenger_that_was_never_started_waits_for_nothing();
+    what_is_set_before_the_start_can_be_asked_for();
     presets_of_policies_are_ceph_s();
     a_connection_is_one_object_wherever_it_is_met();
     a_session_goes_when_it_is_cleared_or_with_its_connection();
     a_lossless_session_outlives_its_links();
     dispatchers_may_come_after_the_start();
+    a_dispatcher_may_name_its_fast_types_and_see_the_others_first();
     a_program_authenticates_by_its_own_method();
     a_dummy_lets_everybody_in();
     a_server_in_c_answers_a_client_in_cpp();

@@ -79,7 +79,7 @@ public:
     }
 
     bool ms_can_fast_dispatch_any() const override { return true; }
-    bool ms_can_fast_dispatch(const msgr::Message *m) const override { return m->get_type() == MSG_OSD_OPREPLY; }
+    std::vector<uint16_t> ms_fast_dispatch_types() const override { return {MSG_OSD_OPREPLY}; }
     void ms_fast_dispatch(msgr::Message *m) override {
         m->put();
         inflight--;

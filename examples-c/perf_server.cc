@@ -82,7 +82,7 @@ class ServerDispatcher final : public msgr::Dispatcher {
 public:
     ServerDispatcher(msgr::CephContext *context, Pool &p) : Dispatcher(context), pool(p) {}
     bool ms_can_fast_dispatch_any() const override { return true; }
-    bool ms_can_fast_dispatch(const msgr::Message *m) const override { return m->get_type() == MSG_OSD_OP; }
+    std::vector<uint16_t> ms_fast_dispatch_types() const override { return {MSG_OSD_OP}; }
     void ms_fast_dispatch(msgr::Message *m) override { pool.put(msgr::MessageRef(m, false)); }
     bool ms_handle_reset(msgr::Connection *) override { return true; }
     void ms_handle_remote_reset(msgr::Connection *) override {}

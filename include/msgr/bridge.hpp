@@ -273,6 +273,16 @@ class DispatcherBridge {
     lent.left();
     return answer;
   }
+  static void fast_preprocess(void *user, msgr_msg *raw) noexcept {
+    MessageBridge::Lent lent(raw, self(user).messenger);
+    if (!lent)
+      return;
+    lent.call<MessageRef>("ms_fast_preprocess", 0, [&](const MessageRef &m) {
+      self(user).dispatcher->ms_fast_preprocess2(m);
+      return 0;
+    });
+    lent.left();
+  }
   static int fast_dispatch(void *user, msgr_msg *raw) noexcept {
     MessageBridge::Lent lent(raw, self(user).messenger);
     if (!lent)
@@ -314,7 +324,9 @@ class DispatcherBridge {
   }
 
 public:
-  static int add(msgr_messenger *to, Messenger *messenger, Dispatcher *dispatcher, bool at_tail) {
+  /* `*user` gets what it is known by to msgr_remove_dispatcher. */
+  static int add(msgr_messenger *to, Messenger *messenger, Dispatcher *dispatcher, bool at_tail, void **user) {
+    const std::vector<uint16_t> fast_types = dispatcher->ms_fast_dispatch_types();
     msgr_dispatcher slots = {};
     slots.struct_size = sizeof(slots);
     slots.flags = MSGR_DISPATCH_STAMPS;
@@ -322,35 +334,41 @@ public:
       slots.flags |= MSGR_DISPATCH_FAST;
       slots.can_fast_dispatch = can_fast_dispatch;
       slots.fast_dispatch = fast_dispatch;
+      slots.fast_types = fast_types.empty() ? nullptr : fast_types.data();
+      slots.fast_type_count = fast_types.size();
     }
+    if (dispatcher->ms_can_fast_preprocess_any())
+      slots.fast_preprocess = fast_preprocess;
     slots.dispatch = dispatch;
-    slots.handle_connect = [](void *user, msgr_conn *conn) noexcept {
-      tell(user, conn, "ms_handle_connect", &Dispatcher::ms_handle_connect);
+    slots.handle_connect = [](void *self, msgr_conn *conn) noexcept {
+      tell(self, conn, "ms_handle_connect", &Dispatcher::ms_handle_connect);
     };
-    slots.handle_accept = [](void *user, msgr_conn *conn) noexcept {
-      tell(user, conn, "ms_handle_accept", &Dispatcher::ms_handle_accept);
+    slots.handle_accept = [](void *self, msgr_conn *conn) noexcept {
+      tell(self, conn, "ms_handle_accept", &Dispatcher::ms_handle_accept);
     };
-    slots.handle_fast_connect = [](void *user, msgr_conn *conn) noexcept {
-      tell(user, conn, "ms_handle_fast_connect", &Dispatcher::ms_handle_fast_connect);
+    slots.handle_fast_connect = [](void *self, msgr_conn *conn) noexcept {
+      tell(self, conn, "ms_handle_fast_connect", &Dispatcher::ms_handle_fast_connect);
     };
-    slots.handle_fast_accept = [](void *user, msgr_conn *conn) noexcept {
-      tell(user, conn, "ms_handle_fast_accept", &Dispatcher::ms_handle_fast_accept);
+    slots.handle_fast_accept = [](void *self, msgr_conn *conn) noexcept {
+      tell(self, conn, "ms_handle_fast_accept", &Dispatcher::ms_handle_fast_accept);
     };
-    slots.handle_reset = [](void *user, msgr_conn *conn) noexcept {
-      return ask(user, conn, "ms_handle_reset", &Dispatcher::ms_handle_reset);
+    slots.handle_reset = [](void *self, msgr_conn *conn) noexcept {
+      return ask(self, conn, "ms_handle_reset", &Dispatcher::ms_handle_reset);
     };
-    slots.handle_remote_reset = [](void *user, msgr_conn *conn) noexcept {
-      tell(user, conn, "ms_handle_remote_reset", &Dispatcher::ms_handle_remote_reset);
+    slots.handle_remote_reset = [](void *self, msgr_conn *conn) noexcept {
+      tell(self, conn, "ms_handle_remote_reset", &Dispatcher::ms_handle_remote_reset);
     };
-    slots.handle_refused = [](void *user, msgr_conn *conn) noexcept {
-      return ask(user, conn, "ms_handle_refused", &Dispatcher::ms_handle_refused);
+    slots.handle_refused = [](void *self, msgr_conn *conn) noexcept {
+      return ask(self, conn, "ms_handle_refused", &Dispatcher::ms_handle_refused);
     };
-    slots.release = [](void *user) noexcept { delete static_cast<DispatcherBridge *>(user); };
+    slots.release = [](void *gone) noexcept { delete static_cast<DispatcherBridge *>(gone); };
     auto *made = new DispatcherBridge(dispatcher, messenger);
     const auto call = at_tail ? msgr_add_dispatcher_tail : msgr_add_dispatcher_head;
     const int result = call(to, &slots, made);
     if (result < 0)
       delete made;
+    else
+      *user = made;
     return result;
   }
 };

@@ -100,6 +100,11 @@ public:
   bool is_connected() const { return msgr_conn_is_connected(handle_) > 0; }
   bool is_anon() const { return msgr_conn_is_anon(handle_) > 0; }
   bool is_loopback() const { return msgr_conn_is_loopback(handle_) > 0; }
+  /* With msgr2, not the first protocol. */
+  bool is_msgr2() const { return msgr_conn_is_msgr2(handle_) > 0; }
+  /* Its messages vanish, on purpose. */
+  bool is_blackhole() const { return msgr_conn_is_blackhole(handle_) > 0; }
+  utime_t get_last_keepalive() const { return utime_t::from_ns(msgr_conn_last_keepalive(handle_)); }
   utime_t get_last_keepalive_ack() const { return utime_t::from_ns(msgr_conn_last_keepalive_ack(handle_)); }
   /* Payload bytes that were sent on it and are still kept. */
   uint64_t get_queued_bytes() const { return msgr_conn_queued_bytes(handle_); }
@@ -132,7 +137,16 @@ public:
   }
   entity_addr_t get_peer_addr() const { return get_peer_addrs().front(); }
 
+  /* Where its socket leads. */
+  entity_addr_t get_peer_socket_addr() const {
+    entity_addr_t addr;
+    addr.parse(
+        detail::text_of([this](char *buf, size_t len) { return msgr_conn_peer_socket_addr(handle_, buf, len); }));
+    return addr;
+  }
+
   uint64_t get_features() const { return msgr_conn_features(handle_); }
+  void set_features(uint64_t features) { msgr_conn_set_features(handle_, features); }
   bool has_feature(uint64_t feature) const { return (get_features() & feature) != 0; }
   bool has_features(uint64_t features) const { return (get_features() & features) == features; }
   int get_con_mode() const { return msgr_conn_mode(handle_); }

@@ -28,6 +28,13 @@ public:
   /* Is this one of them? On a worker. */
   virtual bool ms_can_fast_dispatch(const Message *) const { return false; }
   virtual bool ms_can_fast_dispatch2(const MessageConstRef &m) const { return ms_can_fast_dispatch(m.get()); }
+  /* Or just all of these types, if there are any, and no others: then nobody has to be asked. Not in Ceph. */
+  virtual std::vector<uint16_t> ms_fast_dispatch_types() const { return {}; }
+  /* Every message before it is dispatched, on a worker. Unlike in Ceph only for a dispatcher that says beforehand that
+   * it wants that: it costs every message something. */
+  virtual bool ms_can_fast_preprocess_any() const { return false; }
+  virtual void ms_fast_preprocess(Message *) {}
+  virtual void ms_fast_preprocess2(const MessageRef &m) { ms_fast_preprocess(m.get()); }
   /* Such a message, on a worker. It takes the reference. */
   virtual void ms_fast_dispatch(Message *m) { m->put(); }
   virtual void ms_fast_dispatch2(const MessageRef &m) {

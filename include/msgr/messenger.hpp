@@ -16,6 +16,9 @@ class Messenger {
   const ref_t<CephContext> context;
   AuthBridge *auth = nullptr;
   bool auth_attached = false;
+  std::mutex lock;
+  /* By what the library knows them. */
+  std::map<Dispatcher *, void *> dispatchers;
 
   Messenger(CephContext *cct) : context(cct) {}
 
@@ -31,6 +34,14 @@ class Messenger {
     if (auth == nullptr)
       auth = new AuthBridge(this);
     return *auth;
+  }
+  int add_dispatcher(Dispatcher *d, bool at_tail) {
+    void *user = nullptr;
+    const int result = DispatcherBridge::add(handle_, this, d, at_tail, &user);
+    const std::lock_guard<std::mutex> guard(lock);
+    if (result == 0)
+      dispatchers[d] = user;
+    return result;
   }
   ConnectionRef adopt(int result, msgr_conn *conn) {
     return result < 0 ? ConnectionRef() : Connection::adopt(conn, this);
@@ -114,8 +125,22 @@ public:
   AuthServer *get_auth_server() const { return auth == nullptr ? nullptr : auth->get_server(); }
 
   /* At any time. The first one lets the messenger accept connections. */
-  int add_dispatcher_head(Dispatcher *d) { return DispatcherBridge::add(handle_, this, d, false); }
-  int add_dispatcher_tail(Dispatcher *d) { return DispatcherBridge::add(handle_, this, d, true); }
+  int add_dispatcher_head(Dispatcher *d) { return add_dispatcher(d, false); }
+  int add_dispatcher_tail(Dispatcher *d) { return add_dispatcher(d, true); }
+  /* Returns when no callback of it runs any more. -EDEADLK in a callback, -ENOENT if it was not added. Not in Ceph. */
+  int remove_dispatcher(Dispatcher *d) {
+    std::unique_lock<std::mutex> guard(lock);
+    const auto found = dispatchers.find(d);
+    if (found == dispatchers.end())
+      return -ENOENT;
+    void *const user = found->second;
+    guard.unlock();
+    const int result = msgr_remove_dispatcher(handle_, user);
+    guard.lock();
+    if (result == 0)
+      dispatchers.erase(d);
+    return result;
+  }
 
   int bind(const entity_addr_t &addr) { return bindv(entity_addrvec_t(addr)); }
   int bindv(const entity_addrvec_t &addrs) {
@@ -192,6 +217,10 @@ public:
   entity_name_t get_myname() const { return entity_name_t(msgr_mytype(handle_), msgr_mynum(handle_)); }
   int get_mytype() const { return msgr_mytype(handle_); }
   int get_dispatch_queue_len() const { return msgr_dispatch_queue_len(handle_); }
+  /* How long the oldest message has waited. Ceph wants to be told the time. */
+  double get_dispatch_queue_max_age(utime_t = utime_t()) const {
+    return double(utime_t::from_ns(msgr_dispatch_queue_max_age(handle_)));
+  }
   bool should_use_msgr2() const { return msgr_should_use_msgr2(handle_) > 0; }
   /* Counters, as JSON in the shape of `perf dump`. */
   std::string perf_dump() const {
