@@ -3,9 +3,10 @@
  *
  * Conventions
  *
- * Handles (msgr_ctx, msgr_messenger, msgr_conn, msgr_msg, msgr_buf) are counted. What a
- * function writes to an `out` parameter belongs to the caller, who gives it back
- * with the noun's _unref; an `out` parameter of a handle is NULL after a failure.
+ * Handles (msgr_ctx, msgr_messenger, msgr_conn, msgr_msg, msgr_buf, msgr_throttle)
+ * are counted. What a function writes to an `out` parameter belongs to the caller,
+ * who gives it back with the noun's _unref; an `out` parameter of a handle is NULL
+ * after a failure.
  * NULL is refused with -EINVAL where a handle is needed, and legal in every
  * _unref. What a callback gets is lent for its time: keep it with _ref.
  *
