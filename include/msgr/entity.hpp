@@ -100,10 +100,12 @@ public:
 
 } // namespace msgr
 
-template <> struct std::hash<msgr::entity_name_t> {
+namespace std {
+template <> struct hash<msgr::entity_name_t> {
   size_t operator()(const msgr::entity_name_t &n) const noexcept {
     return std::hash<int64_t>()(n._num) * 31 + n._type;
   }
 };
+} // namespace std
 
 #endif
