@@ -100,8 +100,10 @@ using RefCountedPtr = ref_t<RefCountedObject>;
 
 } // namespace msgr
 
-template <class T> struct std::hash<msgr::ref_t<T>> {
+namespace std {
+template <class T> struct hash<msgr::ref_t<T>> {
   size_t operator()(const msgr::ref_t<T> &r) const noexcept { return std::hash<T *>()(r.get()); }
 };
+} // namespace std
 
 #endif
