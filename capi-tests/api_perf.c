@@ -102,10 +102,68 @@ static void what_happens_is_counted(void)
     msgr_ctx_unref(ctx);
 }
 
+static void one_number_can_be_read_and_begin_anew(void)
+{
+    msgr_dispatcher callbacks = MSGR_DISPATCHER_INIT;
+    struct seen seen = { 0 };
+    msgr_ctx *ctx = check_ctx();
+    char addrs[128], text[16384];
+    uint64_t value = 7;
+    int half;
+    const char *group = "AsyncMessenger::osd.0", *name = "msgr_accepted";
+    msgr_messenger *server, *client;
+    callbacks.dispatch = dispatch;
+    server = check_server(ctx, &callbacks, &seen, addrs, sizeof(addrs));
+    client = check_client(ctx, &callbacks, &seen);
+    CHECK_OK(msgr_send_to(client, check_message(1, "counted"), MSGR_ENTITY_OSD, addrs));
+    WAIT_UNTIL(seen.got == 1);
+    CHECK_OK(msgr_perf_get(server, group, name, &value));
+    CHECK(value == 1);
+    CHECK_IS(msgr_perf_get(server, group, "msgr_else", &value), -ENOENT);
+    CHECK_IS(msgr_perf_get(server, "else", name, &value), -ENOENT);
+    CHECK_IS(msgr_perf_get(server, group, NULL, &value), -EINVAL);
+    CHECK_IS(msgr_perf_get(server, NULL, name, &value), -EINVAL);
+    CHECK_IS(msgr_perf_get(server, group, name, NULL), -EINVAL);
+    CHECK_IS(msgr_perf_get(NULL, group, name, &value), -EINVAL);
+    CHECK(value == 1);
+
+    /* Both messengers: one has sent what the other has received. */
+    CHECK(msgr_ctx_perf_dump(ctx, MSGR_FORMAT_JSON, text, sizeof(text)) > 0);
+    CHECK(sum(text, "msgr_send_messages") == 1 && sum(text, "msgr_recv_messages") == 1);
+    CHECK(strstr(text, "\"AsyncMessenger::osd.0\"") != NULL);
+    CHECK(strstr(text, "\"AsyncMessenger::client.admin\"") != NULL);
+    CHECK(msgr_ctx_perf_dump(ctx, MSGR_FORMAT_PROMETHEUS, text, sizeof(text)) > 0);
+    CHECK(strstr(text, "# TYPE ceph_AsyncMessenger_msgr_accepted counter\n") != NULL);
+    CHECK(strstr(text, "\nceph_AsyncMessenger_msgr_accepted{name=\"osd.0\"} 1\n") != NULL);
+    half = msgr_ctx_perf_dump(ctx, MSGR_FORMAT_PROMETHEUS, NULL, 0);
+    CHECK(half == (int)strlen(text));
+
+    CHECK_OK(msgr_perf_reset(server));
+    CHECK_OK(msgr_perf_get(server, group, name, &value));
+    CHECK(value == 0);
+    /* Levels stay what they are. */
+    CHECK(msgr_perf_dump(server, text, sizeof(text)) > 0);
+    CHECK(sum(text, "msgr_active_connections") == 1 && sum(text, "msgr_recv_messages") == 0);
+
+    CHECK_IS(msgr_perf_reset(NULL), -EINVAL);
+    CHECK_IS(msgr_ctx_perf_dump(NULL, MSGR_FORMAT_JSON, text, sizeof(text)), -EINVAL);
+    CHECK_IS(msgr_ctx_perf_dump(ctx, 0, text, sizeof(text)), -EINVAL);
+    CHECK_IS(msgr_ctx_perf_dump(ctx, MSGR_FORMAT_JSON, NULL, 1), -EINVAL);
+    check_end(client);
+    check_end(server);
+    msgr_ctx_unref(ctx);
+
+    ctx = check_ctx();
+    CHECK_IS(msgr_ctx_perf_dump(ctx, MSGR_FORMAT_JSON, text, sizeof(text)), 2);
+    CHECK(strcmp(text, "{}") == 0);
+    msgr_ctx_unref(ctx);
+}
+
 int main(void)
 {
     wrong_arguments_are_refused();
     a_text_that_does_not_fit_is_cut();
     what_happens_is_counted();
+    one_number_can_be_read_and_begin_anew();
     return 0;
 }

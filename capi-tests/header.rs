@@ -136,6 +136,11 @@ const SECTIONS: &[Section] = &[
         extra: "",
     },
     Section {
+        title: "Counters",
+        file: "perf",
+        extra: "",
+    },
+    Section {
         title: "Log",
         file: "log",
         extra: "",

@@ -709,33 +709,6 @@ int msgr_dispatch_queue_len(msgr_messenger *messenger);
  */
 uint64_t msgr_dispatch_queue_max_age(const msgr_messenger *messenger);
 
-/**
- * Writes the messenger's counters into `buf`, as JSON in the shape of Ceph's
- * `perf dump`: an object of groups, each an object of numbers.
- *
- * * "AsyncMessenger::osd.0", by the messenger's name: connections accepted
- *   (`msgr_accepted`) and half open, those that limits have closed
- *   (`msgr_half_open_evicted`, `msgr_half_open_evicted_per_source`,
- *   `msgr_faults_auth_attempts`, `msgr_faults_handshake_too_long`,
- *   `msgr_faults_frame_too_large`, `msgr_faults_message_too_large`), peers whose
- *   authentication was turned down (`msgr_auth_denied`), lost links
- *   by kind of reason (`msgr_faults_...`), and handshakes that took too long, by
- *   how far they came (`msgr_ready_timeouts_...`).
- * * "AsyncMessenger::Worker-0" and so on: this messenger's messages, bytes and
- *   connections on each worker. Messages count as sent when a worker gets them.
- * * "throttle-msgr_dispatch_throttler-..." by its `lname`: payload bytes that
- *   wait for dispatch, and their limit.
- *
- * Numbers only rise, but for `msgr_half_open`, `msgr_dispatch_queue_len`,
- * `msgr_active_connections` and `val`. They are read one after the other while
- * workers go on counting. Later versions may add groups and numbers.
- *
- * As `snprintf`: returns the text's whole length without its NUL and writes as
- * much of it as fits, always with a NUL unless `len` is 0, when `buf` may be
- * NULL; or returns -EINVAL. Any thread, also in callbacks. Ceph: `perf dump`.
- */
-int msgr_perf_dump(msgr_messenger *messenger, char *buf, size_t len);
-
 /* What a messenger is called, and how it goes about its work ---------------------- */
 
 /**
@@ -2199,6 +2172,72 @@ int msgr_set_decoder(msgr_messenger *messenger,
                      int (*decode)(void *user, msgr_conn *conn, msgr_msg *msg),
                      void *user,
                      void (*release)(void *user));
+
+/* Counters ------------------------------------------------------------------------ */
+
+/** Format of a dump: JSON, in the shape of Ceph's `perf dump`. */
+#define MSGR_FORMAT_JSON 1
+/** Format of a dump: the text that a Prometheus server reads. */
+#define MSGR_FORMAT_PROMETHEUS 2
+
+/**
+ * Writes the messenger's counters into `buf`, as JSON in the shape of Ceph's
+ * `perf dump`: an object of groups, each an object of numbers.
+ *
+ * * "AsyncMessenger::osd.0", by the messenger's name: connections accepted
+ *   (`msgr_accepted`) and half open, those that limits have closed
+ *   (`msgr_half_open_evicted`, `msgr_half_open_evicted_per_source`,
+ *   `msgr_faults_auth_attempts`, `msgr_faults_handshake_too_long`,
+ *   `msgr_faults_frame_too_large`, `msgr_faults_message_too_large`), peers whose
+ *   authentication was turned down (`msgr_auth_denied`), lost links
+ *   by kind of reason (`msgr_faults_...`), and handshakes that took too long, by
+ *   how far they came (`msgr_ready_timeouts_...`).
+ * * "AsyncMessenger::Worker-0" and so on: this messenger's messages, bytes and
+ *   connections on each worker. Messages count as sent when a worker gets them.
+ * * "throttle-msgr_dispatch_throttler-..." by its `lname`: payload bytes that
+ *   wait for dispatch, and their limit.
+ *
+ * Numbers only rise, but for `msgr_half_open`, `msgr_dispatch_queue_len`,
+ * `msgr_active_connections` and `val`. They are read one after the other while
+ * workers go on counting. Later versions may add groups and numbers.
+ *
+ * As `snprintf`: returns the text's whole length without its NUL and writes as
+ * much of it as fits, always with a NUL unless `len` is 0, when `buf` may be
+ * NULL; or returns -EINVAL. Any thread, also in callbacks. Ceph: `perf dump`.
+ */
+int msgr_perf_dump(msgr_messenger *messenger, char *buf, size_t len);
+
+/**
+ * Reads one of those numbers: that of the name `name` in the group `group`.
+ *
+ * Returns 0; -EINVAL; -ENOENT if there is none, and then nothing is written to
+ * `*out`. Any thread, also in callbacks. Ceph: `PerfCounters::get`.
+ */
+int msgr_perf_get(const msgr_messenger *messenger,
+                  const char *group,
+                  const char *name,
+                  uint64_t *out);
+
+/**
+ * Lets those of the messenger's numbers that only rise begin at 0 again.
+ *
+ * Returns 0 or -EINVAL. Any thread, also in callbacks. Ceph: `perf reset`.
+ */
+int msgr_perf_reset(msgr_messenger *messenger);
+
+/**
+ * Writes the counters of all messengers of the context, those of one worker added up,
+ * in one of the forms `MSGR_FORMAT_...`.
+ *
+ * In JSON the groups are those of `msgr_perf_dump`. For Prometheus a number's name is
+ * made of its group's and its own, as in
+ * ceph_AsyncMessenger_Worker_msgr_recv_messages{id="0"}.
+ *
+ * As `snprintf`: returns the text's whole length without its NUL and writes as
+ * much of it as fits, always with a NUL unless `len` is 0, when `buf` may be
+ * NULL; or returns -EINVAL. Any thread, also in callbacks. Ceph: `perf dump`.
+ */
+int msgr_ctx_perf_dump(msgr_ctx *ctx, int format, char *buf, size_t len);
 
 /* Log ----------------------------------------------------------------------------- */
 

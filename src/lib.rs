@@ -59,7 +59,7 @@ mod types;
 pub use event::Origin;
 pub use messenger::{
     AuthHandler, AuthReply, ConnectOptions, Connection, ConnectionRef, Context, Decoder,
-    Dispatcher, Error, Messenger, Result, SharedThrottle,
+    Dispatcher, DumpFormat, Error, Messenger, Result, SharedThrottle,
 };
 pub use proto::{
     Agreed, Answer as AuthAnswer, AuthFault, AuthWant, ConMode, Fault, Identity, LinkDown,

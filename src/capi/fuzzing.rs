@@ -20,8 +20,9 @@ use super::message::{
 use super::messenger::{
     msgr_bind, msgr_client_reset, msgr_connect_with, msgr_create, msgr_dispatch_queue_len,
     msgr_get_loopback_connection, msgr_get_myaddrs, msgr_mark_down_addrs, msgr_mark_down_all,
-    msgr_perf_dump, msgr_ref, msgr_set_addrs, msgr_shutdown, msgr_start, msgr_unref, msgr_wait,
+    msgr_ref, msgr_set_addrs, msgr_shutdown, msgr_start, msgr_unref, msgr_wait,
 };
+use super::perf::msgr_perf_dump;
 use super::policy::{msgr_policy, msgr_policy_init, msgr_set_policy, msgr_set_policy_throttlers};
 use super::segment::{msgr_msg_append_copy, msgr_msg_data, msgr_msg_len};
 

@@ -427,45 +427,6 @@ pub unsafe extern "C" fn msgr_dispatch_queue_max_age(messenger: *const msgr_mess
     })
 }
 
-/// Writes the messenger's counters into `buf`, as JSON in the shape of Ceph's
-/// `perf dump`: an object of groups, each an object of numbers.
-///
-/// * "AsyncMessenger::osd.0", by the messenger's name: connections accepted
-///   (`msgr_accepted`) and half open, those that limits have closed
-///   (`msgr_half_open_evicted`, `msgr_half_open_evicted_per_source`,
-///   `msgr_faults_auth_attempts`, `msgr_faults_handshake_too_long`,
-///   `msgr_faults_frame_too_large`, `msgr_faults_message_too_large`), peers whose
-///   authentication was turned down (`msgr_auth_denied`), lost links
-///   by kind of reason (`msgr_faults_...`), and handshakes that took too long, by
-///   how far they came (`msgr_ready_timeouts_...`).
-/// * "AsyncMessenger::Worker-0" and so on: this messenger's messages, bytes and
-///   connections on each worker. Messages count as sent when a worker gets them.
-/// * "throttle-msgr_dispatch_throttler-..." by its `lname`: payload bytes that
-///   wait for dispatch, and their limit.
-///
-/// Numbers only rise, but for `msgr_half_open`, `msgr_dispatch_queue_len`,
-/// `msgr_active_connections` and `val`. They are read one after the other while
-/// workers go on counting. Later versions may add groups and numbers.
-///
-/// As `snprintf`: returns the text's whole length without its NUL and writes as
-/// much of it as fits, always with a NUL unless `len` is 0, when `buf` may be
-/// NULL; or returns -EINVAL. Any thread, also in callbacks. Ceph: `perf dump`.
-///
-/// # Safety
-/// By the conventions.
-#[no_mangle]
-pub unsafe extern "C" fn msgr_perf_dump(
-    messenger: *mut msgr_messenger,
-    buf: *mut c_char,
-    len: usize,
-) -> c_int {
-    // SAFETY: the caller's promises are the callees'.
-    guard(|| unsafe {
-        let dump = handle::borrow(messenger)?.perf_dump();
-        handle::fill_part(buf, len, &dump)
-    })
-}
-
 /// Reads an argument with addresses.
 pub(super) fn addresses(text: &str) -> Result<EntityAddrVec, Refusal> {
     text.parse()

@@ -57,6 +57,7 @@ pub mod message_header;
 pub mod messenger;
 pub mod name;
 pub mod object;
+pub mod perf;
 pub mod policy;
 pub mod segment;
 pub mod settings;

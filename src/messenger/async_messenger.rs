@@ -10,10 +10,11 @@ use super::auth::{AuthHandler, AuthReply};
 use super::bind;
 use super::connection::{ConnectOptions, Connection, ConnectionRef, Kind};
 use super::context::Context;
-use super::counters::{Counters, Dump};
+use super::counters::Counters;
 use super::decoder::Decoder;
 use super::dispatch_queue::{DispatchQueue, Item};
 use super::dispatcher::{self, Chain, DispatcherChain};
+use super::dump::Dump;
 use super::error::{Error, Result};
 use super::external::{External, Place};
 use super::half_open::{Entrant, HalfOpen, Limit};
@@ -72,6 +73,8 @@ pub(crate) struct AsyncMessenger {
     registry: Registry,
     half_open: Arc<HalfOpen<Place>>,
     counters: Counters,
+    /// What they were at the last reset.
+    counted_from: Mutex<Dump>,
     seeds: Arc<Seeds>,
     loopback: Mutex<Option<ConnectionRef>>,
     /// The addresses it is bound to, which may differ from those it tells.
@@ -105,6 +108,7 @@ impl AsyncMessenger {
             policy_throttles: PolicyThrottles::new(),
             half_open: HalfOpen::new(options.half_open),
             counters: Counters::new(stack.workers().len()),
+            counted_from: Mutex::default(),
             options,
             injection: Arc::clone(context.injection()),
             stack,
@@ -610,8 +614,21 @@ impl AsyncMessenger {
         &self.half_open
     }
 
-    /// All its counters, as JSON.
-    pub(crate) fn perf_dump(&self) -> String {
+    /// All its counters, since they were reset.
+    pub(crate) fn perf(&self) -> Dump {
+        let mut dump = self.perf_ever();
+        dump.count_from(&lock(&self.counted_from));
+        dump
+    }
+
+    /// Counts from here on. The counters themselves go on, since others than their
+    /// writers could not set them without losing counts.
+    pub(crate) fn reset_perf(&self) {
+        let now = self.perf_ever();
+        *lock(&self.counted_from) = now;
+    }
+
+    fn perf_ever(&self) -> Dump {
         let mut dump = Dump::new(&format!("AsyncMessenger::{}", self.name));
         dump.number("msgr_half_open", self.half_open.len() as u64);
         dump.number("msgr_dispatch_queue_len", self.dispatch_queue.len() as u64);
@@ -619,7 +636,7 @@ impl AsyncMessenger {
         dump.group(&format!("throttle-msgr_dispatch_throttler-{}", self.lname));
         dump.number("val", self.throttle.current());
         dump.number("max", self.options.dispatch_throttle_bytes);
-        dump.end()
+        dump
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {

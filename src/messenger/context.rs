@@ -1,9 +1,11 @@
 //! What several messengers of one process share: options and workers.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use super::async_messenger::AsyncMessenger;
 use super::conf::Conf;
 use super::conf_observer::Observers;
+use super::dump::{Dump, DumpFormat};
 use super::error::{Error, Result};
 use super::injection::FaultInjection;
 use super::seeds::{self, Seeds};
@@ -22,6 +24,7 @@ pub struct Context {
     origin: Origin,
     conf: Conf,
     observers: Observers,
+    messengers: Mutex<Vec<Weak<AsyncMessenger>>>,
     injection: Arc<FaultInjection>,
     stack: OnceLock<Arc<NetworkStack<Shard>>>,
     /// Held while the stack starts, so that it starts once.
@@ -47,6 +50,7 @@ impl Context {
             entropy,
             conf: Conf::default(),
             observers: Observers::default(),
+            messengers: Mutex::default(),
             injection: Arc::default(),
             stack: OnceLock::new(),
             starting: Mutex::default(),
@@ -92,6 +96,30 @@ impl Context {
     /// All options by name, with what was set or their default; no keys.
     pub fn conf_all(&self) -> Vec<(&'static str, String)> {
         self.conf.all()
+    }
+
+    /// The counters of all its messengers, those of one worker added up.
+    pub fn perf_dump(&self, format: DumpFormat) -> String {
+        let mut dump = Dump::default();
+        // Asked unlocked: the last hold of one may go with ours.
+        let messengers = self.messengers().clone();
+        for messenger in messengers.iter().filter_map(Weak::upgrade) {
+            dump.add(&messenger.perf());
+        }
+        dump.told(format)
+    }
+
+    /// Remembers a messenger for as long as it is there.
+    pub(crate) fn note_messenger(&self, messenger: &Arc<AsyncMessenger>) {
+        let mut known = self.messengers();
+        known.retain(|messenger| messenger.strong_count() > 0);
+        known.push(Arc::downgrade(messenger));
+    }
+
+    fn messengers(&self) -> MutexGuard<'_, Vec<Weak<AsyncMessenger>>> {
+        self.messengers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The process it was made in.

@@ -1,8 +1,8 @@
 //! What a messenger counts, and how it tells.
 
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::dump::Dump;
 use crate::proto::{Fault, LinkDown};
 
 /// A number that any thread may add to.
@@ -193,75 +193,9 @@ fn kind_of(fault: &Fault) -> usize {
     }
 }
 
-/// Groups of numbers as JSON, in the shape of Ceph's `perf dump`.
-pub(crate) struct Dump(String);
-
-impl Dump {
-    /// Begins with a group of that name.
-    pub(crate) fn new(group: &str) -> Self {
-        let mut dump = Self("{".to_owned());
-        dump.open(group);
-        dump
-    }
-
-    /// From here on numbers belong to another group.
-    pub(crate) fn group(&mut self, name: &str) {
-        self.0.push_str("},");
-        self.open(name);
-    }
-
-    pub(crate) fn number(&mut self, name: &str, value: u64) {
-        if !self.0.ends_with('{') {
-            self.0.push(',');
-        }
-        self.text(name);
-        // Writing to a string cannot fail.
-        let _ = write!(self.0, ":{value}");
-    }
-
-    pub(crate) fn end(mut self) -> String {
-        self.0.push_str("}}");
-        self.0
-    }
-
-    fn open(&mut self, name: &str) {
-        self.text(name);
-        self.0.push_str(":{");
-    }
-
-    fn text(&mut self, text: &str) {
-        self.0.push('"');
-        for c in text.chars() {
-            match c {
-                '"' | '\\' => self.0.extend(['\\', c]),
-                // All in ASCII, so that it can be cut anywhere.
-                c if c.is_control() || !c.is_ascii() => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        let _ = write!(self.0, "\\u{unit:04x}");
-                    }
-                }
-                c => self.0.push(c),
-            }
-        }
-        self.0.push('"');
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_dump_is_json_whatever_names_hold() {
-        let mut dump = Dump::new("a");
-        dump.number("x", 1);
-        dump.number("y\"\\\n\u{1f4a9}", u64::MAX);
-        dump.group("empty");
-        dump.group("b");
-        dump.number("z", 0);
-        let expected = r#"{"a":{"x":1,"y\"\\\u000a\ud83d\udca9":18446744073709551615},"empty":{},"b":{"z":0}}"#;
-        assert_eq!(dump.end(), expected);
-    }
 
     #[test]
     fn faults_are_counted_by_kind_and_late_handshakes_by_how_far_they_came() {
@@ -279,7 +213,7 @@ mod tests {
         }
         let mut dump = Dump::new("m");
         counters.tell(&mut dump);
-        let text = dump.end();
+        let text = dump.json();
         for expected in [
             "msgr_faults_refused\":1,",
             "msgr_faults_ready_timeout\":4,",

@@ -57,6 +57,7 @@ impl Messenger {
             context: Arc::clone(context),
         });
         handle.inner.set_handle(&handle);
+        context.note_messenger(&handle.inner);
         Ok(handle)
     }
 
@@ -369,7 +370,21 @@ impl Messenger {
     /// for dispatch. Numbers only rise, but for `msgr_half_open`,
     /// `msgr_dispatch_queue_len`, `msgr_active_connections` and `val`.
     pub fn perf_dump(&self) -> String {
-        self.inner.perf_dump()
+        self.inner.perf().json()
+    }
+
+    /// One of those numbers, by the names of its group and its own.
+    ///
+    /// # Errors
+    /// `ENOENT` if there is none.
+    pub fn perf_get(&self, group: &str, name: &str) -> Result<u64> {
+        let found = self.inner.perf().get(group, name);
+        found.ok_or_else(|| Error::new(libc::ENOENT, format!("there is no {group}.{name}")))
+    }
+
+    /// Lets the numbers that only rise begin at 0 again.
+    pub fn perf_reset(&self) {
+        self.inner.reset_perf();
     }
 
     /// What lies behind it.
