@@ -20,16 +20,26 @@ static int dispatch(void *user, msgr_msg *msg)
 static int dispatch_slowly(void *user, msgr_msg *msg)
 {
     struct link *link = (struct link *)user;
-    int turn;
+    struct link before;
+    int turn, refusal;
     (void)msg;
-    CHECK(link->released == 0);
-    link->refusal = msgr_remove_dispatcher(link->messenger, link);
-    LOCKED(link->inside = 1);
+    LOCKED(before = *link);
+    CHECK(before.released == 0);
+    refusal = msgr_remove_dispatcher(before.messenger, link);
+    LOCKED(link->refusal = refusal; link->inside = 1);
     WAIT_UNTIL(link->leaving);
     for (turn = 0; turn < 1000; turn++)
         sched_yield();
     LOCKED(link->finished = 1);
     return 0;
+}
+
+/* What a thread sanitizer cannot see is that the library hands it over. */
+static struct link seen(const struct link *link)
+{
+    struct link copy;
+    LOCKED(copy = *link);
+    return copy;
 }
 
 static void release(void *user)
@@ -44,8 +54,7 @@ static void after_a_removal_the_others_are_asked(void)
     msgr_dispatcher callbacks = MSGR_DISPATCHER_INIT;
     msgr_conn *conn = NULL;
     struct link first, second;
-    memset(&first, 0, sizeof(first));
-    memset(&second, 0, sizeof(second));
+    LOCKED(memset(&first, 0, sizeof(first)); memset(&second, 0, sizeof(second)));
     callbacks.dispatch = dispatch;
     callbacks.release = release;
     CHECK_OK(msgr_add_dispatcher_tail(messenger, &callbacks, &first));
@@ -57,18 +66,18 @@ static void after_a_removal_the_others_are_asked(void)
     CHECK_IS(msgr_remove_dispatcher(NULL, &first), -EINVAL);
     CHECK_IS(msgr_remove_dispatcher(messenger, &callbacks), -ENOENT);
     CHECK_OK(msgr_remove_dispatcher(messenger, &first));
-    CHECK(first.released == 1 && second.released == 0);
+    CHECK(seen(&first).released == 1 && seen(&second).released == 0);
     CHECK_IS(msgr_remove_dispatcher(messenger, &first), -ENOENT);
     CHECK_OK(msgr_send(conn, check_message(1, "x")));
     WAIT_UNTIL(second.asked == 1);
-    CHECK(first.asked == 1);
+    CHECK(seen(&first).asked == 1);
     /* It may come back. */
     CHECK_OK(msgr_add_dispatcher_head(messenger, &callbacks, &first));
     CHECK_OK(msgr_send(conn, check_message(1, "x")));
     WAIT_UNTIL(first.asked == 2);
     msgr_conn_unref(conn);
     check_end(messenger);
-    CHECK(first.released == 2 && second.released == 1);
+    CHECK(seen(&first).released == 2 && seen(&second).released == 1);
     msgr_ctx_unref(ctx);
 }
 
@@ -79,8 +88,7 @@ static void no_callback_runs_any_more(unsigned flags)
     msgr_dispatcher callbacks = MSGR_DISPATCHER_INIT;
     msgr_conn *conn = NULL;
     struct link link;
-    memset(&link, 0, sizeof(link));
-    link.messenger = messenger;
+    LOCKED(memset(&link, 0, sizeof(link)); link.messenger = messenger);
     callbacks.flags = flags;
     callbacks.fast_dispatch = dispatch_slowly;
     callbacks.dispatch = dispatch_slowly;
@@ -90,14 +98,14 @@ static void no_callback_runs_any_more(unsigned flags)
     CHECK_OK(msgr_get_loopback_connection(messenger, &conn));
     CHECK_OK(msgr_send(conn, check_message(1, "x")));
     WAIT_UNTIL(link.inside);
-    CHECK_IS(link.refusal, -EDEADLK);
+    CHECK_IS(seen(&link).refusal, -EDEADLK);
     LOCKED(link.leaving = 1);
     CHECK_OK(msgr_remove_dispatcher(messenger, &link));
-    CHECK(link.finished && link.released == 1);
+    CHECK(seen(&link).finished && seen(&link).released == 1);
     msgr_conn_unref(conn);
     check_end(messenger);
     msgr_ctx_unref(ctx);
-    CHECK(link.released == 1);
+    CHECK(seen(&link).released == 1);
 }
 
 int main(void)

@@ -46,13 +46,15 @@ static void a_thread_waits_until_there_is_room(void)
 {
     msgr_throttle *throttle = NULL;
     pthread_t thread;
+    int before;
     CHECK_OK(msgr_throttle_create("test", 10, &throttle));
     CHECK_OK(msgr_throttle_take(throttle, 8));
     CHECK(pthread_create(&thread, NULL, get_three, throttle) == 0);
     /* What would fit is refused as soon as somebody waits. */
     while (msgr_throttle_get_or_fail(throttle, 1) == 1)
         CHECK_OK(msgr_throttle_put(throttle, 1));
-    CHECK(got == -2);
+    LOCKED(before = got);
+    CHECK(before == -2);
     CHECK_OK(msgr_throttle_put(throttle, 1));
     WAIT_UNTIL(got == 1);
     CHECK(pthread_join(thread, NULL) == 0);
