@@ -8,7 +8,7 @@ use crate::event::{ConnectedSocket, EventCenter, Interest, SocketOptions};
 use crate::messenger::auth::AuthReply;
 use crate::messenger::dispatch_queue::Item;
 use crate::messenger::dispatcher::Chain;
-use crate::proto::{Event, Fault, LinkDown};
+use crate::proto::{Event, Fault, LinkDown, MonAuth};
 use crate::types::{EntityAddr, Time};
 
 impl Link {
@@ -55,8 +55,7 @@ impl Link {
             }
             Event::Dial(addr) => {
                 self.stall();
-                // Whoever will be there has been asked nothing yet.
-                self.con.take_mon_auth();
+                self.con.mon_auth(MonAuth::begin_anew);
                 self.dial_now(&addr, scratch, center);
             }
             Event::Learned(addr) => {

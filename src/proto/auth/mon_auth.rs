@@ -54,6 +54,14 @@ pub enum Progress {
 
 /// The client's part.
 impl MonAuth {
+    /// The next link leads to a monitor that has challenged nobody yet. What a program
+    /// may have queued for it still begins there.
+    pub fn begin_anew(&mut self) {
+        if *self != Self::Greeted {
+            *self = Self::Nothing;
+        }
+    }
+
     /// Asks: the front of a message to the monitor.
     pub fn request(
         &mut self,
