@@ -96,8 +96,8 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    /// Starts one with auth none and waits until it listens, which is before it
-    /// has a quorum. `None`, and a line that says why, if this machine cannot run
+    /// Starts one with auth none and waits until it knows its rank, which is before
+    /// it has a quorum. `None`, and a line that says why, if this machine cannot run
     /// one.
     pub(crate) fn start(family: Family) -> Option<Self> {
         Self::start_as(&Setup {
@@ -154,7 +154,11 @@ impl Monitor {
             speaks: setup.speaks,
             addrs,
         };
-        monitor.wait_until_listening().then_some(monitor)
+        if !monitor.wait_until_listening() {
+            return None;
+        }
+        monitor.wait_for_rank();
+        Some(monitor)
     }
 
     /// Lets it end in its own way; its store stays.
@@ -166,6 +170,7 @@ impl Monitor {
     pub(crate) fn start_again(&mut self) {
         self.process = launch(&self.dir, "ceph-mon", "a", "mon.keyring");
         assert!(self.wait_until_listening(), "ceph-mon does not come back");
+        self.wait_for_rank();
     }
 
     fn wait_until_listening(&mut self) -> bool {
@@ -187,8 +192,8 @@ impl Monitor {
     }
 
     /// Waits until it knows which one of the monitors it is. When it finds out, it
-    /// drops every session that it has already.
-    pub(crate) fn wait_for_rank(&self) {
+    /// drops every session that it has already, even one that it has just let in.
+    fn wait_for_rank(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             let status = self.ask_admin_socket("mon_status").unwrap_or_default();

@@ -245,7 +245,6 @@ fn survives_cuts_in_both_directions(scheme: &'static str) {
         return;
     };
     meeting.break_connections();
-    meeting.monitor.wait_for_rank();
     let con = meeting.connect();
     let mut sent = 0;
     while meeting.cuts() < CUTS {
