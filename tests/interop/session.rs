@@ -100,7 +100,7 @@ struct Meeting {
     scheme: &'static str,
     us: Arc<Messenger>,
     listener: Arc<Listener>,
-    monitor: Monitor,
+    _monitor: Monitor,
     /// In front of the monitor: what we dial.
     to_monitor: Proxy,
     /// In front of us: what the monitor dials.
@@ -145,7 +145,7 @@ impl Meeting {
             scheme,
             us,
             listener,
-            monitor,
+            _monitor: monitor,
             to_monitor,
             to_us,
         })
