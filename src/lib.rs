@@ -34,7 +34,7 @@
 //! hello.front.append_copy(b"hello");
 //! con.send(hello)?;
 //!
-//! assert_eq!(&receiver.recv().expect("a message").front.contiguous()[..], b"hello");
+//! assert_eq!(receiver.recv().expect("a message").front.contiguous(), b"hello");
 //! # Ok(())
 //! # }
 //! ```

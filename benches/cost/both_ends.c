@@ -41,9 +41,10 @@ static unsigned long under_way;
 static sem_t done;
 
 static void must(const char *what, int result) {
-    char why[512] = "";
+    char why[512];
     if (result >= 0)
         return;
+    why[0] = '\0';
     msgr_last_error(why, sizeof why);
     fprintf(stderr, "both_ends: %s: %s\n", what, why);
     _Exit(1);

@@ -134,7 +134,8 @@ pub unsafe extern "C" fn msgr_msg_buf(
     guard(|| unsafe {
         handle::give(out, || {
             let mut message = handle::borrow(msg)?.lock();
-            let piece = payload(&mut message, segment)?.pieces().nth(index).cloned();
+            let piece = payload(&mut message, segment)?;
+            let piece = piece.shared_pieces().nth(index).cloned();
             let none = Refusal::of(libc::ENOENT, "the segment has fewer pieces");
             piece.map(BufCell::new).ok_or(none)
         })

@@ -193,7 +193,10 @@ impl Dispatcher for ForeignDispatcher {
             }
         }
         // Taken or not, it was dispatched; what comes back is dropped here.
-        drop(self.offer(fast_dispatch, cell));
+        let (_, left) = self.offer(fast_dispatch, cell);
+        if let Some(cell) = left {
+            MessageCell::release(cell);
+        }
         Ok(())
     }
 

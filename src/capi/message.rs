@@ -1,7 +1,8 @@
 //! `msgr_msg`: a message and its bytes.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ffi::c_int;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,9 +24,37 @@ pub const MSGR_PRIO_HIGHEST: c_int = 255;
 /// the message is behind a lock, which is never held while C code runs.
 pub(super) struct MessageCell {
     origin: Origin,
-    message: Mutex<Box<Message>>,
+    message: Mutex<Whole>,
     connection: Kept,
 }
+
+/// A message until it is taken out.
+struct Whole(Option<Box<Message>>);
+
+impl Deref for Whole {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        self.0.as_deref().expect(TAKEN_LAST)
+    }
+}
+
+impl DerefMut for Whole {
+    fn deref_mut(&mut self) -> &mut Message {
+        self.0.as_deref_mut().expect(TAKEN_LAST)
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if let Some(message) = self.0.take() {
+            message.done();
+        }
+    }
+}
+
+/// Who takes the message has taken its cell apart before.
+const TAKEN_LAST: &str = "a message is taken when nobody else has it";
 
 /// A reference to a connection, or NULL. It is asked for more often than anything else
 /// and hardly ever changed, so there is no lock.
@@ -54,29 +83,66 @@ impl Drop for Kept {
 }
 
 thread_local! {
-    /// What a worker lends messages in, one after the other.
-    static LENDING: Cell<Option<Arc<MessageCell>>> = const { Cell::new(None) };
+    /// Cells of this thread that nobody holds, without a message and a connection.
+    static EMPTY: RefCell<Vec<Arc<MessageCell>>> = const { RefCell::new(Vec::new()) };
 }
+
+/// More than a thread uses at the same time, mostly.
+const EMPTY_MAX: usize = 32;
 
 impl MessageCell {
     pub(super) fn new(message: Box<Message>, connection: Option<ConnectionRef>) -> Arc<Self> {
+        let empty = EMPTY.try_with(|empty| empty.borrow_mut().pop());
+        if let Ok(Some(mut cell)) = empty {
+            if let Some(own) = Arc::get_mut(&mut cell).filter(|own| own.origin.is_here()) {
+                own.whole().0 = Some(message);
+                own.connection = Kept::new(connection);
+                return cell;
+            }
+        }
         Arc::new(Self {
             origin: Origin::here(),
-            message: Mutex::new(message),
+            message: Mutex::new(Whole(Some(message))),
             connection: Kept::new(connection),
         })
     }
 
     /// The message, by itself if nobody else holds it, else a copy that shares
     /// its bytes.
-    pub(super) fn into_message(cell: Arc<Self>) -> Box<Message> {
-        match Arc::try_unwrap(cell) {
-            Ok(own) => own
-                .message
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner),
-            Err(shared) => shared.lock().clone(),
+    pub(super) fn into_message(mut cell: Arc<Self>) -> Box<Message> {
+        let taken = Arc::get_mut(&mut cell).and_then(Self::empty);
+        match taken {
+            Some(message) => {
+                Self::keep(cell);
+                message
+            }
+            None => Box::new(cell.lock().clone()),
         }
+    }
+
+    /// Drops a reference.
+    pub(super) fn release(mut cell: Arc<Self>) {
+        let taken = Arc::get_mut(&mut cell).and_then(Self::empty);
+        if let Some(message) = taken {
+            Self::keep(cell);
+            message.done();
+        }
+    }
+
+    /// Takes out what is in it.
+    fn empty(&mut self) -> Option<Box<Message>> {
+        self.connection.replace(std::ptr::null_mut());
+        self.whole().0.take()
+    }
+
+    /// Keeps an empty cell for the next message.
+    fn keep(cell: Arc<Self>) {
+        let _ = EMPTY.try_with(|empty| {
+            let mut empty = empty.borrow_mut();
+            if empty.len() < EMPTY_MAX {
+                empty.push(cell);
+            }
+        });
     }
 
     /// Lends a message to a callback, as a handle without a reference for it.
@@ -85,27 +151,18 @@ impl MessageCell {
         connection: Option<&ConnectionRef>,
         call: impl FnOnce(*mut msgr_msg) -> R,
     ) -> R {
-        let kept = LENDING.try_with(Cell::take).ok().flatten();
-        let mut cell = kept
-            .filter(|cell| cell.origin.is_here())
-            .unwrap_or_else(|| Self::new(Box::new(Message::new(0)), None));
-        if let Some(own) = Arc::get_mut(&mut cell) {
-            std::mem::swap(&mut **own.get_mut(), message);
-            own.connection = Kept::new(connection.cloned());
-        }
+        let mut lent = Message::spare(0);
+        std::mem::swap(&mut *lent, message);
+        let cell = Self::new(lent, connection.cloned());
         let answer = call(handle::lend(&cell));
-        if let Some(own) = Arc::get_mut(&mut cell) {
-            std::mem::swap(&mut **own.get_mut(), message);
-            own.set_connection(std::ptr::null_mut());
-            let _ = LENDING.try_with(|kept| kept.set(Some(cell)));
-        } else {
-            // The callee has kept it.
-            *message = (**cell.lock()).clone();
-        }
+        // A copy, if the callee has kept it.
+        let mut back = Self::into_message(cell);
+        std::mem::swap(&mut *back, message);
+        back.done();
         answer
     }
 
-    fn get_mut(&mut self) -> &mut Box<Message> {
+    fn whole(&mut self) -> &mut Whole {
         self.message
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
@@ -143,7 +200,7 @@ impl MessageCell {
     }
 
     /// Never to be held while C code runs.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Box<Message>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, impl DerefMut<Target = Message> + use<>> {
         self.message.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -159,11 +216,7 @@ impl MessageCell {
 #[no_mangle]
 pub unsafe extern "C" fn msgr_msg_create(r#type: u16, out: *mut *mut msgr_msg) -> c_int {
     // SAFETY: the caller's promise is the callee's.
-    guard(|| unsafe {
-        handle::give(out, || {
-            Ok(MessageCell::new(Box::new(Message::new(r#type)), None))
-        })
-    })
+    guard(|| unsafe { handle::give(out, || Ok(MessageCell::new(Message::spare(r#type), None))) })
 }
 
 /// Adds a reference. Returns `msg`, NULL for NULL. Any thread.
@@ -184,7 +237,9 @@ pub unsafe extern "C" fn msgr_msg_ref(msg: *mut msgr_msg) -> *mut msgr_msg {
 pub unsafe extern "C" fn msgr_msg_unref(msg: *mut msgr_msg) {
     guard_or((), || {
         // SAFETY: the caller's promise is the callee's.
-        drop(unsafe { handle::take(msg) }?);
+        if let Some(cell) = unsafe { handle::take(msg) }? {
+            MessageCell::release(cell);
+        }
         Ok(())
     });
 }

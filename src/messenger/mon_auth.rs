@@ -117,8 +117,7 @@ fn front(message: &Message, kind: u16) -> Result<Vec<u8>> {
         );
         return Err(Error::invalid(why));
     }
-    let pieces: Vec<&[u8]> = message.front.pieces().map(|piece| &piece[..]).collect();
-    Ok(pieces.concat())
+    Ok(message.front.pieces().collect::<Vec<_>>().concat())
 }
 
 fn denied(why: AuthFault) -> Error {

@@ -9,7 +9,7 @@ use super::frame::control::{Ack, Keepalive2, Keepalive2Ack};
 use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Tag, decode_legacy_header};
 use super::handshake::payload;
 use super::mutation::{self, Mutation};
-use super::output::{Clock, Event, Intake, Spares};
+use super::output::{Clock, Event, Intake};
 use super::session::Session;
 
 /// As many bytes are staged before the socket has taken some: about what a
@@ -107,7 +107,7 @@ impl Exchange {
                 }
                 Tag::Ack => {
                     let seq = payload::<Ack>(&frame)?.seq;
-                    self.on_ack(seq, session, now, intake.spares)?;
+                    self.on_ack(seq, session, now)?;
                 }
                 tag => return Err(Fault::Unexpected(tag)),
             }
@@ -138,7 +138,6 @@ impl Exchange {
         keepalive: &mut bool,
         now: Clock,
         max_message: u64,
-        spares: &mut Spares,
     ) {
         if writer.is_empty() && !session.awaits_ack() {
             self.last_progress = now.now;
@@ -160,7 +159,7 @@ impl Exchange {
             writer.message(&outgoing, outgoing.message.seq, session.in_seq());
             self.owes_ack &= self.wire != Wire::Frames;
             match self.lossy || mutation::is(Mutation::AckEarly) {
-                true => session.let_go(outgoing, spares),
+                true => session.let_go(outgoing),
                 false => session.keep(outgoing),
             }
         }
@@ -303,7 +302,7 @@ impl Exchange {
         if !self.lossy {
             self.owes_ack = true;
             if self.wire == Wire::Frames {
-                self.on_ack(header.ack_seq, session, clock.now, intake.spares)?;
+                self.on_ack(header.ack_seq, session, clock.now)?;
             }
         }
         let seq = header.seq;
@@ -311,8 +310,8 @@ impl Exchange {
             reader.refund();
             return Ok(());
         }
-        let mut message = header.into_message(intake.spares);
-        [message.front, message.middle, message.data] = frame.payloads();
+        let mut message = header.into_message();
+        frame.fill(&mut message);
         message.stamps = Stamps {
             completed: clock.wall,
             dispatched: clock.wall,
@@ -332,14 +331,8 @@ impl Exchange {
     }
 
     /// Nothing is kept for a lossy peer, so there is nothing to forget.
-    fn on_ack(
-        &mut self,
-        seq: u64,
-        session: &mut Session,
-        now: Time,
-        spares: &mut Spares,
-    ) -> Result<(), Fault> {
-        let is_news = session.acknowledge(seq, spares)?;
+    fn on_ack(&mut self, seq: u64, session: &mut Session, now: Time) -> Result<(), Fault> {
+        let is_news = session.acknowledge(seq)?;
         if is_news {
             self.last_progress = now;
         }
@@ -371,9 +364,8 @@ mod tests {
         }
         let now = Clock::default();
         let mut exchange = Exchange::new(false, Wire::Frames, now.now);
-        let mut spares = Spares::default();
         let max = config.max_message;
-        exchange.stage(&mut writer, &mut session, &mut true, now, max, &mut spares);
+        exchange.stage(&mut writer, &mut session, &mut true, now, max);
         // A keepalive, of one record, and one message; the others wait.
         let staged = writer.unsent();
         assert_eq!(staged, 96 + 96 + 48);

@@ -23,8 +23,6 @@ pub struct Intake<'a> {
     pub admit: &'a mut dyn FnMut(u64) -> Admission,
     /// Sees each message before it counts as received; an errno says that it is bad.
     pub decode: Option<Decode<'a>>,
-    /// Where messages are made of.
-    pub spares: &'a mut Spares,
     /// Parsing pauses at so many events; the rest of the input stays unused.
     pub max_events: usize,
 }
@@ -39,39 +37,6 @@ pub enum Admission {
     Granted(Hold),
     /// Not yet: see [`Protocol::handle_admitted`](super::Protocol::handle_admitted).
     Wait,
-}
-
-/// Boxes of messages that were written, for messages that arrive. A worker
-/// makes and drops messages by the batch, more than an allocator keeps at hand.
-#[derive(Default)]
-pub struct Spares(
-    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept")] Vec<Box<Message>>,
-);
-
-impl Spares {
-    /// More than this lie idle more often than not.
-    const MAX: usize = 256;
-
-    /// A message of that kind, otherwise new.
-    #[inline]
-    pub fn take(&mut self, kind: u16) -> Box<Message> {
-        match self.0.pop() {
-            Some(mut spare) => {
-                spare.kind = kind;
-                spare
-            }
-            None => Box::new(Message::new(kind)),
-        }
-    }
-
-    /// Keeps the box; the bytes go.
-    #[inline]
-    pub fn put(&mut self, mut spent: Box<Message>) {
-        if self.0.len() < Self::MAX {
-            *spent = Message::new(0);
-            self.0.push(spent);
-        }
-    }
 }
 
 /// Something that happened.
@@ -145,30 +110,4 @@ pub struct Peer {
     pub identity: Identity,
     /// A fault ends the connection.
     pub lossy: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spare_is_used_again_and_keeps_nothing_of_its_former_message() {
-        let mut spares = Spares::default();
-        let mut spent = spares.take(7);
-        (spent.tid, spent.seq, spent.priority) = (1, 2, 255);
-        spent.data.append_copy(b"former");
-        spares.put(spent);
-        assert_eq!(spares.0.len(), 1);
-        assert_eq!(*spares.take(8), Message::new(8));
-        assert!(spares.0.is_empty());
-    }
-
-    #[test]
-    fn spares_are_bounded() {
-        let mut spares = Spares::default();
-        for _ in 0..=Spares::MAX {
-            spares.put(Box::new(Message::new(1)));
-        }
-        assert_eq!(spares.0.len(), Spares::MAX);
-    }
 }

@@ -10,7 +10,7 @@ use super::frame::control::{
     SessionReconnect, SessionReconnectOk, SessionReset, SessionRetry, SessionRetryGlobal, Wait,
 };
 use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Revision, Side, Tag, keys};
-use super::output::{Admission, Spares};
+use super::output::Admission;
 use crate::types::{Hold, Message, Secret};
 
 /// One direction of a conversation: a reader of what is in the capture, and a
@@ -137,8 +137,8 @@ fn write_again(frame: &Frame<'_>, writer: &mut FrameWriter) -> Option<Message> {
         tag @ (Tag::CompressionRequest | Tag::CompressionDone) => panic!("no capture has {tag:?}"),
         Tag::Message => {
             let header = MessageHeader::decode(frame.first()).unwrap();
-            let mut message = header.into_message(&mut Spares::default());
-            [message.front, message.middle, message.data] = frame.payloads();
+            let mut message = header.into_message();
+            frame.fill(&mut message);
             writer.message(&message.clone().into(), header.seq, header.ack_seq);
             return Some(*message);
         }

@@ -10,7 +10,6 @@ use super::encoding::{Unencoded, encode};
 use super::fault::Fault;
 use super::mutation::{self, Mutation};
 use super::out_queue::{OutQueue, Outgoing};
-use super::output::Spares;
 
 /// The state of a session. A lossy connection has one too, of which only the
 /// queue and the numbers of its one link matter.
@@ -126,9 +125,9 @@ impl Session {
 
     /// That message was written, and nobody will ask for it again.
     #[inline]
-    pub fn let_go(&mut self, message: Outgoing, spares: &mut Spares) {
+    pub fn let_go(&mut self, message: Outgoing) {
         self.released += bytes(&message);
-        spares.put(message.message);
+        message.message.done();
     }
 
     /// How far it is: the last message received, and the last one that the peer has.
@@ -137,7 +136,7 @@ impl Session {
     }
 
     /// The peer has everything up to `seq`. True if that was news.
-    pub fn acknowledge(&mut self, seq: u64, spares: &mut Spares) -> Result<bool, Fault> {
+    pub fn acknowledge(&mut self, seq: u64) -> Result<bool, Fault> {
         if seq > self.out_seq {
             return Err(Fault::AckAhead(seq));
         }
@@ -152,7 +151,7 @@ impl Session {
             .is_some_and(|sent| sent.message.seq <= seq)
         {
             if let Some(sent) = self.sent.pop_front() {
-                self.let_go(sent, spares);
+                self.let_go(sent);
             }
         }
         if self.sent.is_empty() && self.sent.capacity() > KEPT {
@@ -403,7 +402,7 @@ mod tests {
         session.requeue();
         session.features = 5;
         assert_eq!(fronts(&mut session, 9), [0, 5, 5, 5]);
-        assert_eq!(session.acknowledge(4, &mut Spares::default()), Ok(true));
+        assert_eq!(session.acknowledge(4), Ok(true));
         let sent = 4 * 10 + 3 * b"of an earlier life".len() as i64;
         assert_eq!(session.take_released(), sent, "as much as was accepted");
         assert_eq!(Arc::strong_count(&body), 1);
@@ -440,7 +439,7 @@ mod tests {
     fn what_was_not_acknowledged_is_written_again_under_its_number() {
         let mut session = session(5);
         assert_eq!(write(&mut session, 3), [(1, 1), (2, 2), (3, 3)]);
-        assert_eq!(session.acknowledge(1, &mut Spares::default()), Ok(true));
+        assert_eq!(session.acknowledge(1), Ok(true));
         session.requeue();
         assert_eq!(write(&mut session, 1), [(2, 2)]);
         session.requeue();
@@ -453,13 +452,12 @@ mod tests {
     fn an_ack_of_the_future_or_of_the_past_is_a_fault_and_drops_nothing() {
         let mut session = session(3);
         write(&mut session, 2);
-        let spares = &mut Spares::default();
-        assert_eq!(session.acknowledge(3, spares), Err(Fault::AckAhead(3)));
-        let beyond = session.acknowledge(u64::MAX, spares);
+        assert_eq!(session.acknowledge(3), Err(Fault::AckAhead(3)));
+        let beyond = session.acknowledge(u64::MAX);
         assert_eq!(beyond, Err(Fault::AckAhead(u64::MAX)));
-        assert_eq!(session.acknowledge(2, spares), Ok(true));
-        assert_eq!(session.acknowledge(2, spares), Ok(false));
-        assert_eq!(session.acknowledge(1, spares), Err(Fault::AckBehind(1)));
+        assert_eq!(session.acknowledge(2), Ok(true));
+        assert_eq!(session.acknowledge(2), Ok(false));
+        assert_eq!(session.acknowledge(1), Err(Fault::AckBehind(1)));
         assert_eq!(session.take_released(), 20);
     }
 
@@ -467,7 +465,7 @@ mod tests {
     fn a_peer_cannot_have_more_than_was_sent_nor_less_than_it_said() {
         let mut session = session(3);
         write(&mut session, 3);
-        session.acknowledge(1, &mut Spares::default()).unwrap();
+        session.acknowledge(1).unwrap();
         session.requeue();
         let possible: Vec<u64> = (0..5).filter(|seq| session.could_have(*seq)).collect();
         assert_eq!(possible, [1, 2, 3]);
@@ -478,7 +476,7 @@ mod tests {
         let fresh = |strict, seq| {
             let mut session = session(4);
             write(&mut session, 2);
-            session.acknowledge(1, &mut Spares::default()).unwrap();
+            session.acknowledge(1).unwrap();
             session.requeue();
             let agreed = session.agree(seq, strict);
             (agreed, write(&mut session, 9))
@@ -505,7 +503,7 @@ mod tests {
         session.begin();
         assert!(session.is_new(1), "the peer counts from 1 again");
         assert_eq!(write(&mut session, 9), [(1, 1), (2, 2)]);
-        session.acknowledge(2, &mut Spares::default()).unwrap();
+        session.acknowledge(2).unwrap();
         session.begin();
         session.push(message(3));
         assert_eq!(write(&mut session, 9), [(1, 3)]);

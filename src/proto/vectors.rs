@@ -12,7 +12,7 @@ use super::frame::control::{
     IdentMissingFeatures, Keepalive2, Keepalive2Ack, ServerIdent, SessionReconnect, SessionReset,
 };
 use super::frame::{FrameReader, FrameWriter, MessageHeader, Revision, Tag, crc_update};
-use super::output::{Admission, Clock, Event, Intake, Spares};
+use super::output::{Admission, Clock, Event, Intake};
 use super::session::Session;
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, Hold, Message, Time};
 
@@ -220,7 +220,7 @@ fn frames_of_the_vectors_decode_and_messages_encode_to_the_same_bytes() {
             match frame.tag {
                 Tag::Message => {
                     let header = MessageHeader::decode(frame.first()).unwrap();
-                    let mut message = header.into_message(&mut Spares::default());
+                    let mut message = header.into_message();
                     [message.front, message.middle, message.data] = payloads;
                     writer.message(&message.into(), header.seq, header.ack_seq);
                 }
@@ -304,7 +304,6 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
                 events: &mut events,
                 admit: &mut |_| Admission::Granted(Hold::NONE),
                 decode: None,
-                spares: &mut Spares::default(),
                 max_events: usize::MAX,
             };
             exchange

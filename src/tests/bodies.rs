@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::proto::{Admission, Clock, Event, Intake, Spares};
+use crate::proto::{Admission, Clock, Event, Intake};
 use crate::types::{Body, Hold, Message, Time, WallTime};
 
 use super::pair::{Pair, client_config, message, server_config};
@@ -82,7 +82,6 @@ fn read(pair: &mut Pair, pieces: &[&[u8]]) -> Vec<Event> {
             events: &mut events,
             admit: &mut |_| Admission::Granted(Hold::NONE),
             decode: Some(&mut decode),
-            spares: &mut Spares::default(),
             max_events: usize::MAX,
         };
         let protocol = &mut pair.acceptor().protocol;

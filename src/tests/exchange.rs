@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use crate::proto::{Admission, Clock, Event, Intake, Outgoing, Protocol, Spares};
+use crate::proto::{Admission, Clock, Event, Intake, Outgoing, Protocol};
 use crate::types::{Hold, Message, Policy, Time, WallTime};
 
 use super::pair::{
@@ -210,10 +210,10 @@ fn little_is_encoded_ahead_of_the_socket() {
         pair.send(message(tid, 4096, 0, 0));
     }
     let mut slices = [IoSlice::new(&[]); 64];
-    let filled =
-        pair.dialler
-            .protocol
-            .poll_transmit(clock(Time::ZERO), &mut Spares::default(), &mut slices);
+    let filled = pair
+        .dialler
+        .protocol
+        .poll_transmit(clock(Time::ZERO), &mut slices);
     let staged: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
     assert_eq!(filled, 1, "small messages lie in one piece");
     assert!((256 << 10..264 << 10).contains(&staged), "{staged}");
@@ -226,10 +226,10 @@ fn a_large_piece_is_written_from_where_it_lies() {
     let place = large.data.pieces().next().unwrap().as_ptr();
     pair.send(large);
     let mut slices = [IoSlice::new(&[]); 64];
-    let filled =
-        pair.dialler
-            .protocol
-            .poll_transmit(clock(Time::ZERO), &mut Spares::default(), &mut slices);
+    let filled = pair
+        .dialler
+        .protocol
+        .poll_transmit(clock(Time::ZERO), &mut slices);
     assert_eq!(filled, 3);
     assert_eq!((slices[1].as_ptr(), slices[1].len()), (place, 1 << 20));
 }
@@ -305,10 +305,7 @@ fn a_lent_buffer_stays_while_bytes_in_it_wait_and_comes_back_after() {
 /// Length of what is to be written, which lies in one piece.
 fn staged(protocol: &mut Protocol) -> usize {
     let mut slices = [IoSlice::new(&[]); 4];
-    assert_eq!(
-        protocol.poll_transmit(clock(Time::ZERO), &mut Spares::default(), &mut slices),
-        1
-    );
+    assert_eq!(protocol.poll_transmit(clock(Time::ZERO), &mut slices), 1);
     slices[0].len()
 }
 
@@ -408,7 +405,6 @@ fn parsing_pauses_at_the_intake_s_limit_and_goes_on_where_it_stopped() {
             events: &mut events,
             admit: &mut |_| Admission::Granted(Hold::NONE),
             decode: None,
-            spares: &mut Spares::default(),
             max_events: 2,
         };
         let acceptor = &mut pair.acceptor().protocol;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::proto::{ConMode, Event, LinkDown, Protocol, ProtocolConfig, Spares};
+use crate::proto::{ConMode, Event, LinkDown, Protocol, ProtocolConfig};
 use crate::types::{EntityAddrVec, EntityType, Policy, Time};
 
 use super::pair::{
@@ -368,11 +368,7 @@ fn a_dialler_ignores_input_while_it_has_no_link() {
     assert_eq!(end.protocol.poll_timeout(), None);
     end.receive(b"whatever", Time::ZERO);
     end.disconnect(LinkDown::Eof, Time::ZERO);
-    assert_eq!(
-        end.protocol
-            .poll_transmit(clock(Time::ZERO), &mut Spares::default(), &mut []),
-        0
-    );
+    assert_eq!(end.protocol.poll_transmit(clock(Time::ZERO), &mut []), 0);
     assert!(end.events.is_empty());
 }
 

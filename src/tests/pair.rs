@@ -5,9 +5,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::proto::{
-    Admission, Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig, Spares,
-};
+use crate::proto::{Admission, Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig};
 use crate::types::{
     EntityAddr, EntityAddrVec, EntityType, Hold, Message, Policy, PolicySet, Time, WallTime,
 };
@@ -31,7 +29,6 @@ pub struct End {
     /// Refuse every payload once before admitting it.
     pub refuse: bool,
     refused: Option<u64>,
-    spares: Spares,
     seen: usize,
     /// The calendar, which does not move.
     pub wall: WallTime,
@@ -132,7 +129,6 @@ impl End {
             balance: 0,
             refuse: false,
             refused: None,
-            spares: Spares::default(),
             seen: 0,
             wall: clock(Time::ZERO).wall,
         }
@@ -162,7 +158,6 @@ impl End {
                 events: &mut self.events,
                 admit: &mut admit,
                 decode: None,
-                spares: &mut self.spares,
                 max_events: usize::MAX,
             };
             match self.protocol.bulk() {
@@ -198,9 +193,9 @@ impl End {
         let mut buffer = Vec::new();
         self.protocol.lend(&mut buffer);
         let mut slices = [IoSlice::new(&[]); 64];
-        let filled =
-            self.protocol
-                .poll_transmit(clock, &mut self.spares, &mut slices[..pipes.slices]);
+        let filled = self
+            .protocol
+            .poll_transmit(clock, &mut slices[..pipes.slices]);
         assert!(
             slices[..filled].iter().all(|slice| !slice.is_empty()),
             "an empty slice"

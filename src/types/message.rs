@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::body::Body;
 use super::payload::Payload;
+use super::spares;
 use super::stamps::Stamps;
 
 /// Below this priority a dispatch queue weighs messages by cost; from it on
@@ -117,6 +118,53 @@ impl Message {
             stamps: Stamps::NONE,
             body: None,
         }
+    }
+
+    /// The same in the memory of a message that is done with, if there is one: see
+    /// [`Self::done`].
+    #[inline]
+    pub fn spare(kind: u16) -> Box<Self> {
+        spares::take(kind)
+    }
+
+    /// Drops the message and keeps its memory, short segments included, for another.
+    #[inline]
+    pub fn done(self: Box<Self>) {
+        spares::put(self);
+    }
+
+    /// Drops what others may wait for: bytes of theirs, what it holds, its object.
+    /// Nothing else is written: it may be for another processor to do that.
+    #[inline]
+    pub(super) fn strip(&mut self) {
+        for payload in [&mut self.front, &mut self.middle, &mut self.data] {
+            payload.strip();
+        }
+        if self.hold.is_some() {
+            self.hold = Hold::NONE;
+        }
+        if self.body.is_some() {
+            self.body = None;
+        }
+    }
+
+    /// Makes a stripped one a new one of that kind, which keeps the room of its short
+    /// segments.
+    #[inline]
+    pub(super) fn renew(&mut self, kind: u16) {
+        let fresh = Self::new(kind);
+        self.kind = fresh.kind;
+        self.priority = fresh.priority;
+        self.version = fresh.version;
+        self.compat_version = fresh.compat_version;
+        self.tid = fresh.tid;
+        self.seq = fresh.seq;
+        self.data_off = fresh.data_off;
+        self.reserved = fresh.reserved;
+        self.front.clear();
+        self.middle.clear();
+        self.data.clear();
+        self.stamps = fresh.stamps;
     }
 
     /// Bytes of the three segments: what throttles count.

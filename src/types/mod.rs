@@ -11,6 +11,7 @@ mod payload;
 mod policy;
 mod random;
 mod secret;
+mod spares;
 mod stamps;
 mod time;
 

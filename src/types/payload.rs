@@ -4,28 +4,33 @@ use bytes::{Bytes, BytesMut};
 
 /// A segment's bytes: zero, one or several pieces, never copied to be sent.
 ///
-/// Clones share the bytes.
-#[derive(Clone, Debug, Default)]
+/// Clones share the bytes, but for a short copy, which is copied again.
+#[derive(Clone, Debug)]
 pub struct Payload(Pieces);
 
 #[derive(Clone, Debug)]
 enum Pieces {
-    /// The usual case, without an allocation of its own.
+    /// A short copy, whose room is used again: see [`super::spares`].
+    Short(Vec<u8>),
+    /// Bytes that others may share.
     One(Bytes),
     /// Never empty pieces.
     Many(Vec<Bytes>),
 }
 
-impl Default for Pieces {
+/// The most bytes of a short copy.
+const SHORT: usize = 4096;
+
+impl Default for Payload {
     fn default() -> Self {
-        Self::One(Bytes::new())
+        Self::new()
     }
 }
 
 impl Payload {
     /// An empty segment.
     pub const fn new() -> Self {
-        Self(Pieces::One(Bytes::new()))
+        Self(Pieces::Short(Vec::new()))
     }
 
     /// Adds a piece at the end without copying it.
@@ -33,12 +38,17 @@ impl Payload {
         if piece.is_empty() {
             return;
         }
+        if self.is_empty() {
+            self.0 = Pieces::One(piece);
+            return;
+        }
+        self.share();
         match &mut self.0 {
-            Pieces::One(first) if first.is_empty() => *first = piece,
+            Pieces::Many(pieces) => pieces.push(piece),
             Pieces::One(first) => {
                 self.0 = Pieces::Many(vec![std::mem::take(first), piece]);
             }
-            Pieces::Many(pieces) => pieces.push(piece),
+            Pieces::Short(_) => unreachable!("shared above"),
         }
     }
 
@@ -48,12 +58,19 @@ impl Payload {
         if bytes.is_empty() {
             return;
         }
+        if let Pieces::Short(short) = &mut self.0 {
+            if short.len() + bytes.len() <= SHORT {
+                return short.extend_from_slice(bytes);
+            }
+        }
+        self.share();
         let last = match &mut self.0 {
             Pieces::One(first) => first,
             Pieces::Many(pieces) => match pieces.last_mut() {
                 Some(last) => last,
                 None => return self.append(Bytes::copy_from_slice(bytes)),
             },
+            Pieces::Short(_) => unreachable!("shared above"),
         };
         if last.is_empty() {
             *last = Bytes::copy_from_slice(bytes);
@@ -71,9 +88,26 @@ impl Payload {
         }
     }
 
+    /// Drops what is more than a short copy.
+    #[inline]
+    pub(super) fn strip(&mut self) {
+        if !matches!(self.0, Pieces::Short(_)) {
+            *self = Self::new();
+        }
+    }
+
+    /// Takes all bytes out, and keeps the room of a short copy.
+    #[inline]
+    pub fn clear(&mut self) {
+        match &mut self.0 {
+            Pieces::Short(short) => short.clear(),
+            others => *others = Pieces::Short(Vec::new()),
+        }
+    }
+
     /// Joins the pieces into one, copying only if there are several, and
     /// returns them.
-    pub fn contiguous(&mut self) -> &Bytes {
+    pub fn contiguous(&mut self) -> &[u8] {
         if let Pieces::Many(pieces) = &self.0 {
             let mut joined = BytesMut::with_capacity(self.len());
             pieces
@@ -82,32 +116,75 @@ impl Payload {
             self.0 = Pieces::One(joined.freeze());
         }
         match &self.0 {
+            Pieces::Short(short) => short,
             Pieces::One(whole) => whole,
             Pieces::Many(_) => unreachable!("joined above"),
         }
     }
 
     /// The pieces in order, empty ones left out.
-    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+    #[inline]
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let (short, pieces) = match &self.0 {
+            Pieces::Short(short) => (&short[..], &[][..]),
+            Pieces::One(whole) => (&[][..], std::slice::from_ref(whole)),
+            Pieces::Many(pieces) => (&[][..], pieces.as_slice()),
+        };
+        std::iter::once(short)
+            .chain(pieces.iter().map(|piece| &piece[..]))
+            .filter(|piece| !piece.is_empty())
+    }
+
+    /// The same, to be kept: the bytes are shared from now on.
+    pub fn shared_pieces(&mut self) -> impl Iterator<Item = &Bytes> {
+        self.share();
+        self.lasting_pieces()
+    }
+
+    /// Those of the pieces that are more than a short copy.
+    #[inline]
+    pub(crate) fn lasting_pieces(&self) -> impl Iterator<Item = &Bytes> {
         let pieces = match &self.0 {
+            Pieces::Short(_) => &[],
             Pieces::One(whole) => std::slice::from_ref(whole),
             Pieces::Many(pieces) => pieces.as_slice(),
         };
         pieces.iter().filter(|piece| !piece.is_empty())
     }
 
+    /// Its bytes, if they are a short copy.
+    #[inline]
+    pub(crate) fn as_short(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Pieces::Short(short) => Some(short),
+            _ => None,
+        }
+    }
+
+    /// Makes a short copy bytes that can be shared, where they are.
+    fn share(&mut self) {
+        if let Pieces::Short(short) = &mut self.0 {
+            self.0 = Pieces::One(std::mem::take(short).into());
+        }
+    }
+
     /// The crc32c of its bytes in the register that begins with `seed`, without the
     /// final inversion (Ceph's `bufferlist::crc32c`).
     #[inline]
     pub fn crc32c(&self, seed: u32) -> u32 {
-        self.pieces().fold(seed, |register, piece| {
-            !crc32c::crc32c_append(!register, piece)
-        })
+        let add = |register: u32, piece: &[u8]| !crc32c::crc32c_append(!register, piece);
+        match self.as_short() {
+            Some([]) => seed,
+            Some(short) => add(seed, short),
+            None => self.pieces().fold(seed, add),
+        }
     }
 
     /// Its length in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         match &self.0 {
+            Pieces::Short(short) => short.len(),
             Pieces::One(whole) => whole.len(),
             Pieces::Many(pieces) => pieces.iter().map(Bytes::len).sum(),
         }
@@ -128,8 +205,7 @@ impl From<Bytes> for Payload {
 impl PartialEq for Payload {
     /// Equal bytes, however they are cut.
     fn eq(&self, other: &Self) -> bool {
-        let bytes = |payload: &Self| payload.clone().contiguous().clone();
-        self.len() == other.len() && bytes(self) == bytes(other)
+        self.len() == other.len() && self.pieces().flatten().eq(other.pieces().flatten())
     }
 }
 
@@ -147,7 +223,7 @@ mod tests {
         payload.append(Bytes::from_static(b"cde"));
         assert_eq!(payload.pieces().count(), 2);
         assert_eq!(payload.len(), 5);
-        assert_eq!(&payload.contiguous()[..], b"abcde");
+        assert_eq!(payload.contiguous(), b"abcde");
         assert_eq!(payload.pieces().count(), 1);
     }
 
@@ -168,7 +244,7 @@ mod tests {
             payload.append_copy(chunk);
         }
         assert_eq!(payload.pieces().count(), 1);
-        assert_eq!(&payload.contiguous()[..], b"abcdef");
+        assert_eq!(payload.contiguous(), b"abcdef");
     }
 
     #[test]
@@ -187,6 +263,6 @@ mod tests {
         payload.append_copy(b"-own");
         payload.append(Bytes::from_static(b"-lent"));
         payload.append_copy(b"-own");
-        assert_eq!(&payload.contiguous()[..], b"lent-own-lent-own");
+        assert_eq!(payload.contiguous(), b"lent-own-lent-own");
     }
 }

@@ -148,8 +148,7 @@ impl Drop for Played {
 
 impl Monitor {
     fn answer(&self, con: &ConnectionRef, message: &Message) -> Vec<Message> {
-        let text =
-            String::from_utf8_lossy(&message.front.clone().contiguous().clone()).into_owned();
+        let text = String::from_utf8_lossy(message.front.clone().contiguous()).into_owned();
         match message.kind {
             wire::MON_GET_MAP => vec![self.map()],
             wire::MON_SUBSCRIBE => {

@@ -6,7 +6,7 @@ use super::harm::breaks_socket;
 use super::{Flushed, Link, STAGING_LEN, Scratch, clock, down};
 use crate::event::{EventCenter, Interest};
 use crate::messenger::decoder::decode;
-use crate::proto::{Admission, Decode, Event, Intake, LinkDown, Protocol, Spares};
+use crate::proto::{Admission, Decode, Event, Intake, LinkDown, Protocol};
 use crate::types::Message;
 
 /// Bytes a link may read, and write, in one turn before the others have theirs.
@@ -36,9 +36,7 @@ impl Link {
         let mut result = Ok(Flushed::More);
         while written < TURN_BYTES {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self
-                .protocol
-                .poll_transmit(clock, &mut scratch.spares, &mut slices);
+            let filled = self.protocol.poll_transmit(clock, &mut slices);
             if filled == 0 {
                 result = Ok(Flushed::Done);
                 break;
@@ -184,11 +182,9 @@ impl Link {
         self.paused = false;
         loop {
             let input = &scratch.staging[used..];
-            used += self.take_in(
-                &mut scratch.events,
-                &mut scratch.spares,
-                |protocol, intake| protocol.handle_received(input, clock(center), intake),
-            );
+            used += self.take_in(&mut scratch.events, |protocol, intake| {
+                protocol.handle_received(input, clock(center), intake)
+            });
             let has_more = scratch.events.len() >= self.max_events();
             self.settle(scratch, center);
             if !has_more || self.socket.is_none() {
@@ -205,13 +201,9 @@ impl Link {
     }
 
     fn parse_bulk(&mut self, scratch: &mut Scratch, center: &mut EventCenter) {
-        self.take_in(
-            &mut scratch.events,
-            &mut scratch.spares,
-            |protocol, intake| {
-                protocol.handle_bulk(clock(center), intake);
-            },
-        );
+        self.take_in(&mut scratch.events, |protocol, intake| {
+            protocol.handle_bulk(clock(center), intake);
+        });
         self.settle(scratch, center);
     }
 
@@ -220,7 +212,6 @@ impl Link {
     fn take_in<R>(
         &mut self,
         events: &mut Vec<Event>,
-        spares: &mut Spares,
         look: impl FnOnce(&mut Protocol, &mut Intake<'_>) -> R,
     ) -> R {
         let max_events = self.max_events();
@@ -230,7 +221,6 @@ impl Link {
             decoder.map(|decoder| |message: &mut Message| decode(decoder, con, message));
         let mut intake = Intake {
             events,
-            spares,
             admit: &mut |bytes| {
                 *wait += 1;
                 match con.messenger().admit(con, *wait, bytes) {

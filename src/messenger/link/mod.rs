@@ -19,7 +19,7 @@ use super::external::{Newcomer, Place};
 use super::half_open::Entrant;
 use super::injection::Injector;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
-use crate::proto::{Answer, Clock, Event, LinkDown, Outgoing, Protocol, Spares};
+use crate::proto::{Answer, Clock, Event, LinkDown, Outgoing, Protocol};
 use crate::types::{AddrType, Time};
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
@@ -34,8 +34,6 @@ pub(crate) struct Scratch {
     encode: Vec<u8>,
     /// What a protocol had to say.
     events: Vec<Event>,
-    /// What messages that arrive are made of.
-    spares: Spares,
 }
 
 /// Whether a flush left something that could be written at once.
@@ -97,7 +95,6 @@ impl Scratch {
             staging: Vec::with_capacity(STAGING_LEN),
             encode: Vec::new(),
             events: Vec::new(),
-            spares: Spares::default(),
         }
     }
 }

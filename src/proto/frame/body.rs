@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::types::Payload;
+use crate::types::{Message, Payload};
 
 use super::preamble::{MAX_SEGMENTS, Preamble, Tag};
 
@@ -96,16 +96,22 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Front, middle and data.
+    /// Gives front, middle and data to a message that has none.
     #[inline]
-    pub fn payloads(&self) -> [Payload; 3] {
+    pub fn fill(&self, message: &mut Message) {
         let lens @ [_, front, middle, data] = self.lens.map(|len| len as usize);
         let [_, second, third, last] = self.layout.starts(lens);
-        [
-            self.body.payload(second, front),
-            self.body.payload(third, middle),
-            self.body.payload(last, data),
-        ]
+        self.body.put(second, front, &mut message.front);
+        self.body.put(third, middle, &mut message.middle);
+        self.body.put(last, data, &mut message.data);
+    }
+
+    /// Front, middle and data.
+    #[cfg(test)]
+    pub fn payloads(&self) -> [Payload; 3] {
+        let mut message = Message::new(0);
+        self.fill(&mut message);
+        [message.front, message.middle, message.data]
     }
 }
 
@@ -120,13 +126,11 @@ impl Body<'_> {
     }
 
     #[inline]
-    fn payload(&self, start: usize, len: usize) -> Payload {
-        if len == 0 {
-            return Payload::new();
-        }
+    fn put(&self, start: usize, len: usize, payload: &mut Payload) {
         match self {
-            Self::Borrowed(_) => Bytes::copy_from_slice(self.segment(start, len)).into(),
-            Self::Owned(bytes) => bytes.slice(start..start + len).into(),
+            Self::Borrowed(_) => payload.append_copy(self.segment(start, len)),
+            Self::Owned(_) if len == 0 => {}
+            Self::Owned(bytes) => payload.append(bytes.slice(start..start + len)),
         }
     }
 }

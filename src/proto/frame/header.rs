@@ -1,7 +1,6 @@
 //! The first segment of a MESSAGE frame.
 
 use crate::proto::codec::{DecodeError, Reader};
-use crate::proto::output::Spares;
 use crate::types::Message;
 
 /// Its length; a MESSAGE with any other is refused.
@@ -53,8 +52,8 @@ impl MessageHeader {
 
     /// A message with these fields and no payload yet.
     #[inline]
-    pub fn into_message(self, spares: &mut Spares) -> Box<Message> {
-        let mut message = spares.take(self.kind);
+    pub fn into_message(self) -> Box<Message> {
+        let mut message = Message::spare(self.kind);
         message.priority = self.priority;
         message.version = self.version;
         message.compat_version = self.compat_version;

@@ -81,7 +81,7 @@ fn whole(payload: &Payload) -> Cow<'_, [u8]> {
     match (pieces.next(), pieces.next()) {
         (None, _) => Cow::Borrowed(&[]),
         (Some(only), None) => Cow::Borrowed(only),
-        _ => Cow::Owned(payload.clone().contiguous().to_vec()),
+        _ => Cow::Owned(payload.pieces().collect::<Vec<_>>().concat()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::proto::captured::{hex, records, staged};
 use crate::proto::codec::{DecodeError, Reader};
 use crate::proto::fault::Fault;
 use crate::proto::out_queue::Outgoing;
-use crate::proto::output::{Admission, Spares};
+use crate::proto::output::Admission;
 use crate::types::{Hold, Message, Payload, Secret};
 
 const REVISIONS: [Revision; 2] = [Revision::Rev0, Revision::Rev1];
@@ -64,8 +64,8 @@ fn write_again(frame: &Frame<'_>, writer: &mut FrameWriter) {
     match frame.tag {
         Tag::Message => {
             let header = MessageHeader::decode(frame.first()).unwrap();
-            let mut message = header.into_message(&mut Spares::default());
-            [message.front, message.middle, message.data] = frame.payloads();
+            let mut message = header.into_message();
+            frame.fill(&mut message);
             writer.message(&message.into(), header.seq, header.ack_seq);
         }
         Tag::Keepalive2 => writer.control(&Keepalive2::decode(frame.first()).unwrap()),
@@ -255,7 +255,7 @@ fn large_sealed_messages_are_collected_and_opened_where_they_lie() {
                     continue;
                 }
                 let [mut front, _, mut data] = frame.payloads();
-                assert_eq!(&front.contiguous()[..], b"front");
+                assert_eq!(front.contiguous(), b"front");
                 let sent = large(data.len()).message.data;
                 assert!(data == sent, "{revision:?}: other bytes");
                 let place = data.contiguous().as_ptr();

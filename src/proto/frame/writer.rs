@@ -438,7 +438,10 @@ impl FrameWriter {
 
     #[inline(always)]
     fn payload(&mut self, payload: &Payload) {
-        for piece in payload.pieces() {
+        if let Some(short) = payload.as_short() {
+            return self.staged.put_slice(short);
+        }
+        for piece in payload.lasting_pieces() {
             if piece.len() < BORROW_MIN {
                 self.staged.put_slice(piece);
             } else {

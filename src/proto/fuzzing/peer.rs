@@ -3,7 +3,7 @@
 
 use std::io::IoSlice;
 
-use crate::proto::{Admission, Clock, Event, Intake, LinkDown, Protocol, Spares};
+use crate::proto::{Admission, Clock, Event, Intake, LinkDown, Protocol};
 use crate::types::{Hold, Message, Time};
 
 use super::keys::NOW;
@@ -27,7 +27,6 @@ pub struct End {
     /// Read and not used up.
     kept: Vec<u8>,
     events: Vec<Event>,
-    spares: Spares,
     /// Bytes admitted and neither delivered nor given back.
     balance: u64,
     closed: bool,
@@ -44,7 +43,6 @@ impl End {
             faults: 0,
             kept: Vec::new(),
             events: Vec::new(),
-            spares: Spares::default(),
             balance: 0,
             closed: false,
             received: 0,
@@ -77,7 +75,6 @@ impl End {
                 events: &mut self.events,
                 admit: &mut admit,
                 decode: None,
-                spares: &mut self.spares,
                 max_events: 64,
             };
             let before = self.kept.len();
@@ -114,9 +111,7 @@ impl End {
         // Every round takes what is staged, and staging ends.
         for _ in 0..1000 {
             let mut slices = [IoSlice::new(&[]); 64];
-            let filled = self
-                .protocol
-                .poll_transmit(clock(now), &mut self.spares, &mut slices);
+            let filled = self.protocol.poll_transmit(clock(now), &mut slices);
             let start = bytes.len();
             for slice in &slices[..filled] {
                 assert!(!slice.is_empty(), "an empty slice");

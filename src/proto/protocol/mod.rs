@@ -38,7 +38,7 @@ use super::exchange::{Exchange, Wire};
 use super::frame::{FrameReader, FrameWriter};
 use super::handshake::{self, Accepting, Authenticated, Budget, Handshake, Request};
 use super::out_queue::Outgoing;
-use super::output::{Clock, Spares};
+use super::output::Clock;
 use super::route::route;
 use super::session::Session;
 use legacy::{LegacyAsking, LegacyAttempt};
@@ -212,12 +212,7 @@ impl Protocol {
 impl Protocol {
     /// Encodes queued messages, fills `slices` with what is to be written next
     /// and returns how many it has filled.
-    pub fn poll_transmit<'a>(
-        &'a mut self,
-        now: Clock,
-        spares: &mut Spares,
-        slices: &mut [IoSlice<'a>],
-    ) -> usize {
+    pub fn poll_transmit<'a>(&'a mut self, now: Clock, slices: &mut [IoSlice<'a>]) -> usize {
         if let State::Open(exchange) = &mut self.state {
             exchange.stage(
                 &mut self.writer,
@@ -225,7 +220,6 @@ impl Protocol {
                 &mut self.keepalive,
                 now,
                 self.config.max_message,
-                spares,
             );
         }
         self.writer.fill(slices)

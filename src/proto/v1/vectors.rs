@@ -9,7 +9,7 @@ use crate::proto::frame::{
     Frame, FrameReader, FrameWriter, LegacyForm, Tag as FrameTag, decode_legacy_header,
 };
 use crate::proto::out_queue::Outgoing;
-use crate::proto::output::{Admission, Spares};
+use crate::proto::output::Admission;
 use crate::types::{EntityName, EntityType, Hold, Secret, features};
 
 use super::records::{Expected, Record, Tag};
@@ -95,8 +95,8 @@ fn same_open(name: &str, features: u64, key: Option<&CryptoKey>, unit: &[u8]) {
             _ => {
                 let (header, source) = decode_legacy_header(frame.first()).unwrap();
                 out.set_legacy(LegacyForm::new(source, features, key.cloned()));
-                let mut message = header.into_message(&mut Spares::default());
-                [message.front, message.middle, message.data] = frame.payloads();
+                let mut message = header.into_message();
+                frame.fill(&mut message);
                 out.message(&Outgoing::from(message), header.seq, 0);
             }
         }

@@ -4,7 +4,7 @@ use super::super::control::{Ack, ClientIdent, Control};
 use super::super::{FrameReader, FrameWriter, MessageHeader, Revision, Side, crc_update, keys};
 use super::*;
 use crate::proto::captured::staged;
-use crate::proto::output::{Admission, Spares};
+use crate::proto::output::Admission;
 use crate::types::{EntityAddr, EntityAddrVec, Hold, Message, Random, Secret};
 
 const MAX_PAYLOAD: u64 = 8 << 20;
@@ -66,8 +66,8 @@ fn message(segments: [Bytes; 3]) -> Message {
 
 fn received(frame: &Frame<'_>) -> Message {
     let header = MessageHeader::decode(frame.first()).unwrap();
-    let mut message = *header.into_message(&mut Spares::default());
-    [message.front, message.middle, message.data] = frame.payloads();
+    let mut message = *header.into_message();
+    frame.fill(&mut message);
     message
 }
 
