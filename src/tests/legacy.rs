@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig};
+use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict};
 use crate::types::{EntityType, Message, Policy, Time, features};
 
 use super::exchange::shapes;
@@ -221,6 +221,48 @@ fn a_dialler_counts_on_as_it_is_told() {
     end.disconnect(LinkDown::Eof, NOW);
     end.protocol.handle_connected(None, NOW);
     assert_eq!(end.count(|event| matches!(event, Event::Dial(_))), 2);
+}
+
+/// What an acceptor says of a session that it has not granted counts on that socket
+/// alone.
+#[test]
+fn a_session_that_was_only_spoken_of_opens_when_it_is_granted() {
+    let mut end = asking();
+    end.receive(&reply(RETRY_SESSION, 0, 7), NOW);
+    assert_eq!(counts(&mut end), (1, 7));
+    end.disconnect(LinkDown::Eof, NOW);
+    end.time_out();
+    redial(&mut end);
+    assert_eq!(counts(&mut end), (2, 0));
+    end.receive(&reply(READY, 5, 1), NOW);
+    let resumed = end.count(|event| matches!(event, Event::Resumed(..)));
+    assert_eq!((end.opened(), resumed), (1, 0), "{}", end.story());
+}
+
+/// Two ends that dial each other would otherwise each give way to the other.
+#[test]
+fn who_meets_an_attempt_is_measured_by_the_count_that_it_tells() {
+    let mut end = asking();
+    let connect = end.transmit_all(NOW).split_off(9 + 136);
+    end.receive(&reply(READY, 1, 1), NOW);
+    end.disconnect(LinkDown::Eof, NOW);
+    redial(&mut end);
+    end.receive(&reply(RETRY_SESSION, 0, 7), NOW);
+    let met = |connect_seq: u32| {
+        let config = Arc::new(config("osd.9", Policy::lossless_peer()));
+        let from = CLIENT_SOCKET.parse().unwrap();
+        let acceptor = Protocol::accept_legacy(config, addrs(SERVER_V1), from, 1, NOW);
+        let mut newcomer = End::new(acceptor);
+        let mut asked = [b"ceph v027", &*address([10, 0, 0, 2], 40_000, 8), &*connect].concat();
+        let count = 9 + 136 + 16;
+        asked[count..count + 4].copy_from_slice(&connect_seq.to_le_bytes());
+        newcomer.receive(&asked, NOW);
+        assert!(newcomer.protocol.asked().is_some(), "{}", newcomer.story());
+        newcomer.protocol.meet(Some(&end.protocol))
+    };
+    assert_eq!(met(6), Verdict::Retry(8));
+    assert_eq!(met(7), Verdict::Wait);
+    assert_eq!(met(8), Verdict::Resume);
 }
 
 #[test]

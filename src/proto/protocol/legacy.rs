@@ -217,6 +217,10 @@ impl Protocol {
     }
 
     fn as_existing_legacy(&self, asked: v1::Asked) -> v1::Existing {
+        let told = match &self.state {
+            State::Legacy(attempt) => attempt.handshake.connect_seq(),
+            _ => None,
+        };
         v1::Existing {
             // One that is only given up at its next loss still has its session.
             lossy: self.policy.lossy || (self.disposable && asked.connect_seq == 0),
@@ -230,7 +234,7 @@ impl Protocol {
             },
             shared: self.session.shared,
             peer_global_seq: self.session.peer_global_seq,
-            connect_seq: self.session.connect_seq,
+            connect_seq: told.map_or(self.session.connect_seq, u64::from),
         }
     }
 

@@ -56,6 +56,9 @@ pub struct Attempt {
     authorizer: (u32, Vec<u8>),
     /// Nothing is known here of a session to go on with.
     begins: bool,
+    /// The session's count of attempts, as it is told. What the acceptor says of it
+    /// is news of a session only once that is granted.
+    connect_seq: u32,
     /// Times that it was declined.
     declined: u32,
     /// Times that it was challenged.
@@ -111,6 +114,19 @@ impl Connecting {
         }
     }
 
+    /// The count that it tells of a session which is known here. Two ends that dial
+    /// each other go by what they have said last.
+    pub const fn connect_seq(&self) -> Option<u32> {
+        match self {
+            Self::Reply(attempt) | Self::AskingHost(attempt, _) | Self::Seq(attempt, ..)
+                if !attempt.begins =>
+            {
+                Some(attempt.connect_seq)
+            }
+            _ => None,
+        }
+    }
+
     /// Ceph's name for the state.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -147,6 +163,7 @@ fn on_opening(
         dialogue: None,
         authorizer: (0, Vec::new()),
         begins: context.session.connect_seq == 0,
+        connect_seq: narrow(context.session.connect_seq),
         dialled,
         declined: 0,
         challenged: 0,
@@ -176,7 +193,7 @@ fn ask(attempt: Attempt, context: &mut Context<'_>) -> Step<Connecting> {
         features: policy.features_supported,
         host_type: local,
         global_seq: attempt.dialled.global_seq,
-        connect_seq: narrow(context.session.connect_seq),
+        connect_seq: attempt.connect_seq,
         protocol_version: version_with(context.config, peer, peer),
         authorizer_protocol: attempt.authorizer.0,
         flags: if policy.lossy { FLAG_LOSSY } else { 0 },
@@ -261,7 +278,7 @@ fn on_answer(
     reply: ConnectReply,
     context: &mut Context<'_>,
 ) -> Result<Step<Connecting>, Fault> {
-    let (policy, session) = (&*context.policy, &mut *context.session);
+    let policy = &*context.policy;
     match reply.tag {
         Tag::ChallengeAuthorizer | Tag::BadAuthorizer => Err(AuthFault::Answer.into()),
         Tag::Features => {
@@ -273,14 +290,14 @@ fn on_answer(
         Tag::ResetSession => {
             let features = reply.features & policy.features_supported;
             on_reset(features, context);
-            attempt.begins = true;
+            (attempt.begins, attempt.connect_seq) = (true, 0);
             again(attempt, context)
         }
         Tag::RetrySession => {
-            if u64::from(reply.connect_seq) <= session.connect_seq {
+            if reply.connect_seq <= attempt.connect_seq {
                 return Err(Fault::ConnectSeq(reply.connect_seq));
             }
-            session.connect_seq = reply.connect_seq.into();
+            attempt.connect_seq = reply.connect_seq;
             again(attempt, context)
         }
         Tag::RetryGlobal => {
@@ -335,7 +352,7 @@ fn on_grant(
     if lacking != 0 {
         return Err(Fault::PeerLacksFeatures(lacking));
     }
-    if narrow(session.connect_seq).checked_add(1) != Some(reply.connect_seq) {
+    if attempt.connect_seq.checked_add(1) != Some(reply.connect_seq) {
         return Err(Fault::ConnectSeq(reply.connect_seq));
     }
     policy.lossy = reply.flags & FLAG_LOSSY != 0;

@@ -104,6 +104,14 @@ impl Handshake {
         matches!(self, Self::Accept(Accepting::Seq(_)))
     }
 
+    /// See [`Connecting::connect_seq`].
+    pub const fn connect_seq(&self) -> Option<u32> {
+        match self {
+            Self::Connect(state) => state.connect_seq(),
+            Self::Accept(_) => None,
+        }
+    }
+
     /// Ceph's name for the state.
     pub const fn name(&self) -> &'static str {
         match self {
