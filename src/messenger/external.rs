@@ -18,7 +18,9 @@ pub(crate) struct Newcomer {
     pub(crate) socket: ConnectedSocket,
     /// The peer's end.
     pub(crate) from: SocketAddr,
-    /// Which protocol is spoken at the address that was dialled.
+    /// Where it was accepted.
+    pub(crate) at: SocketAddr,
+    /// Which protocol is spoken there.
     pub(crate) kind: AddrType,
     /// Counts it among the half-open ones.
     pub(crate) entrant: Entrant<Place>,

@@ -1,6 +1,7 @@
 //! A listening socket and what it does with newcomers.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,9 @@ pub(crate) struct Processor {
     key: u64,
     messenger: Arc<AsyncMessenger>,
     socket: Registered<ServerSocket>,
-    /// Which protocol is spoken at its address.
+    /// Where it listens.
+    at: SocketAddr,
+    /// Which protocol is spoken there.
     kind: AddrType,
     /// Out of descriptors: said once, until an accept succeeds again.
     starved: bool,
@@ -39,11 +42,13 @@ impl Processor {
         kind: AddrType,
         center: &mut EventCenter,
     ) -> io::Result<Self> {
+        let at = socket.local_addr()?;
         let socket = center.register(key, socket, Interest::NONE)?;
         Ok(Self {
             key,
             messenger,
             socket,
+            at,
             kind,
             starved: false,
         })
@@ -69,6 +74,7 @@ impl Processor {
                     let newcomer = Newcomer {
                         socket,
                         from,
+                        at: self.at,
                         kind: self.kind,
                         entrant: self.messenger.enter(from.ip()),
                     };

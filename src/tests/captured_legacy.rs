@@ -290,7 +290,9 @@ fn accept(
     known: Option<End>,
 ) -> (End, Play) {
     let from = from.parse().unwrap();
-    let protocol = Protocol::accept_legacy(Arc::new(settings), addrs(local), from, 2, NOW);
+    let local = addrs(local);
+    let at = local.0.last().unwrap().socket.unwrap();
+    let protocol = Protocol::accept_legacy(Arc::new(settings), local, at, from, 2, NOW);
     let mut end = End::new(protocol);
     let mut play = Play::new(name, false);
     // A real monitor says RETRY_GLOBAL before it lets a session go on, to hear the

@@ -1,5 +1,6 @@
 //! v1 between two ends of ours, and against a peer that does not behave.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict};
@@ -7,8 +8,8 @@ use crate::types::{EntityType, Message, Policy, Time, features};
 
 use super::exchange::shapes;
 use super::pair::{
-    CLIENT_SOCKET, End, Pair, Pipes, SERVER_V1, SMOOTH, addrs, client_config, config, message,
-    server_config,
+    CLIENT_SOCKET, End, Pair, Pipes, SERVER_V1, SMOOTH, acceptor_of_v1, addrs, client_config,
+    config, message, server_config,
 };
 
 const NOW: Time = Time::ZERO;
@@ -250,9 +251,7 @@ fn who_meets_an_attempt_is_measured_by_the_count_that_it_tells() {
     end.receive(&reply(RETRY_SESSION, 0, 7), NOW);
     let met = |connect_seq: u32| {
         let config = Arc::new(config("osd.9", Policy::lossless_peer()));
-        let from = CLIENT_SOCKET.parse().unwrap();
-        let acceptor = Protocol::accept_legacy(config, addrs(SERVER_V1), from, 1, NOW);
-        let mut newcomer = End::new(acceptor);
+        let mut newcomer = End::new(acceptor_of_v1(config, 1, NOW));
         let mut asked = [b"ceph v027", &*address([10, 0, 0, 2], 40_000, 8), &*connect].concat();
         let count = 9 + 136 + 16;
         asked[count..count + 4].copy_from_slice(&connect_seq.to_le_bytes());
@@ -346,17 +345,36 @@ fn a_dialler_looks_where_it_has_come_to() {
     }
 }
 
+/// What an acceptor with such addresses says of itself to whom it has accepted there.
+fn told(local: &str, at: &str) -> String {
+    let (local, at) = (addrs(local), at.parse().unwrap());
+    let from = CLIENT_SOCKET.parse().unwrap();
+    let config = Arc::new(server_config());
+    let mut end = End::new(Protocol::accept_legacy(config, local, at, from, 1, NOW));
+    let said = end.transmit_all(NOW);
+    let port = u16::from_be_bytes(said[9 + 10..9 + 12].try_into().unwrap());
+    let ip: [u8; 4] = said[9 + 12..9 + 16].try_into().unwrap();
+    SocketAddr::from((ip, port)).to_string()
+}
+
+#[test]
+fn an_acceptor_is_the_one_of_its_addresses_that_was_dialled() {
+    let several = "[v2:10.0.0.1:6800/7,v1:10.0.0.1:6801/7,v1:10.0.0.1:6802/7,v1:10.0.0.8:6801/7]";
+    for at in ["10.0.0.1:6801", "10.0.0.1:6802", "10.0.0.8:6801"] {
+        assert_eq!(told(several, at), at);
+    }
+    // Bound to a wildcard, or behind a translation of addresses.
+    assert_eq!(told(several, "0.0.0.0:6802"), "10.0.0.1:6802");
+    assert_eq!(told(several, "192.168.0.1:9999"), "10.0.0.1:6801");
+    let both = "[v1:[::1]:6801/7,v1:10.0.0.1:6801/7]";
+    assert_eq!(told(both, "0.0.0.0:6801"), "10.0.0.1:6801");
+}
+
 #[test]
 fn ends_of_different_protocols_find_out_at_once() {
     let from = CLIENT_SOCKET.parse().unwrap();
     let server = || Arc::new(server_config());
-    let mut old = End::new(Protocol::accept_legacy(
-        server(),
-        addrs(SERVER_V1),
-        from,
-        1,
-        NOW,
-    ));
+    let mut old = End::new(acceptor_of_v1(server(), 1, NOW));
     old.receive(b"ceph v2\n", NOW);
     assert!(
         old.story().contains("peer speaks msgr v2"),

@@ -9,7 +9,7 @@ use crate::proto::{
 use crate::types::{AuthName, EntityType, Policy, Time};
 
 use super::keys::prove;
-use super::pair::{CLIENT_SOCKET, End, SERVER, SERVER_V1, addrs, config, message};
+use super::pair::{CLIENT_SOCKET, End, SERVER, SERVER_V1, acceptor_of_v1, addrs, config, message};
 
 const NOW: Time = Time::ZERO;
 
@@ -54,7 +54,7 @@ impl Meeting {
         dialler.protocol.handle_connected(None, NOW);
         let (from, server) = (CLIENT_SOCKET.parse().unwrap(), Arc::clone(server));
         let acceptor = match legacy {
-            true => Protocol::accept_legacy(server, addrs(SERVER_V1), from, 2, NOW),
+            true => acceptor_of_v1(server, 2, NOW),
             false => Protocol::accept(server, addrs(SERVER), from, 2, NOW),
         };
         let acceptor = End::new(acceptor);

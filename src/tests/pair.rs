@@ -120,6 +120,14 @@ pub fn acceptor(config: ProtocolConfig) -> Protocol {
     )
 }
 
+/// An acceptor that listens in v1, where [`SERVER_V1`] is.
+pub fn acceptor_of_v1(config: Arc<ProtocolConfig>, seed: u64, now: Time) -> Protocol {
+    let local = addrs(SERVER_V1);
+    let at = local.front().socket.unwrap();
+    let from = CLIENT_SOCKET.parse().unwrap();
+    Protocol::accept_legacy(config, local, at, from, seed, now)
+}
+
 impl End {
     pub fn new(protocol: Protocol) -> Self {
         Self {
@@ -507,7 +515,7 @@ impl Pair {
         let from = CLIENT_SOCKET.parse().unwrap();
         let (server, now) = (self.server.clone(), self.now);
         let protocol = match self.legacy {
-            true => Protocol::accept_legacy(server, addrs(SERVER_V1), from, 2, now),
+            true => acceptor_of_v1(server, 2, now),
             false => Protocol::accept(server, addrs(SERVER), from, 2, now),
         };
         let mut acceptor = End::new(protocol);

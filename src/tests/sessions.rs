@@ -9,7 +9,8 @@ use crate::types::{EntityType, Message, Policy, Random, Time};
 
 use super::keys;
 use super::pair::{
-    CLIENT_SOCKET, End, Pipes, SERVER, SERVER_V1, SMOOTH, addrs, config, message, seconds,
+    CLIENT_SOCKET, End, Pipes, SERVER, SERVER_V1, SMOOTH, acceptor_of_v1, addrs, config, message,
+    seconds,
 };
 
 /// Where the dialler could be dialled, if its policy lets it be.
@@ -174,7 +175,7 @@ impl Conversation {
         let from = CLIENT_SOCKET.parse().unwrap();
         let (seed, now) = (self.seed, self.now);
         self.newcomer = Some(End::new(match self.wire == Wire::V1 {
-            true => Protocol::accept_legacy(config, addrs(SERVER_V1), from, seed, now),
+            true => acceptor_of_v1(config, seed, now),
             false => Protocol::accept(config, addrs(SERVER), from, seed, now),
         }));
         self.linked = Some(Side::Newcomer);

@@ -19,10 +19,11 @@ fn a_messenger_is_reached_at_each_of_its_addresses() {
         context
             .conf_set("ms_async_local_listen_table", local_listen_table)
             .unwrap();
-        let addrs = "[v2:127.0.0.1:0,v2:[::1]:0,v2:127.0.0.2:0]";
-        let (server, at_server) = server(&context, addrs);
+        let v2 = "v2:127.0.0.1:0,v2:[::1]:0,v2:127.0.0.2:0";
+        let v1 = "v1:127.0.0.1:0,v1:127.0.0.1:0,v1:[::1]:0,v1:127.0.0.2:0";
+        let (server, at_server) = server(&context, &format!("[{v2},{v1}]"));
         let bound = server.myaddrs();
-        assert_eq!(bound.0.len(), 3, "{bound}");
+        assert_eq!(bound.0.len(), 7, "{bound}");
         for addr in &bound.0 {
             let (client, at_client) = client(&context);
             let con = connect(&client, &only(*addr));

@@ -122,9 +122,9 @@ impl Link {
         let messenger = con.messenger();
         let config = Arc::clone(messenger.config());
         let (local, seed) = (messenger.myaddrs(), messenger.seed());
-        let (from, now) = (newcomer.from, center.now());
+        let (at, from, now) = (newcomer.at, newcomer.from, center.now());
         let protocol = match newcomer.kind {
-            AddrType::Legacy => Protocol::accept_legacy(config, local, from, seed, now),
+            AddrType::Legacy => Protocol::accept_legacy(config, local, at, from, seed, now),
             _ => Protocol::accept(config, local, from, seed, now),
         };
         let mut link = Self::new(con, protocol);

@@ -431,7 +431,10 @@ pub fn acceptor(input: &[u8]) {
     let watch = Watch::begin();
     let legacy = flags & 8 != 0;
     let protocol = match legacy {
-        true => Protocol::accept_legacy(config, addrs(LEGACY_SERVER), from, 2, Time::ZERO),
+        true => {
+            let (local, at) = (addrs(LEGACY_SERVER), from);
+            Protocol::accept_legacy(config, local, at, from, 2, Time::ZERO)
+        }
         false => Protocol::accept(config, addrs(SERVER), from, 2, Time::ZERO),
     };
     let mut script = Script {

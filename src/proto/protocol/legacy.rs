@@ -44,11 +44,12 @@ impl LegacyAsking {
 
 /// From the first byte to the request.
 impl Protocol {
-    /// An acceptor, on a socket from that address, that speaks v1. The banner is
-    /// staged.
+    /// An acceptor that speaks v1, on a socket that was accepted `at` one of our
+    /// addresses. The banner is staged.
     pub fn accept_legacy(
         config: Arc<ProtocolConfig>,
         local: EntityAddrVec,
+        at: SocketAddr,
         from: SocketAddr,
         seed: u64,
         now: Time,
@@ -62,7 +63,7 @@ impl Protocol {
             ..Self::new(config, local, policy, seed)
         };
         protocol.shake_legacy(deadline, |context| {
-            v1::Handshake::Accept(v1::Accepting::start(from, context))
+            v1::Handshake::Accept(v1::Accepting::start(at, from, context))
         });
         protocol
     }

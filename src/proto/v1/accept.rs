@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::records::{Connect, ConnectReply, Expected, Opening, Record, Tag};
-use super::{Step, anonymous, is_allowed, own_address, version_with};
+use super::{Step, anonymous, dialled_address, is_allowed, version_with};
 use crate::proto::auth::{Agreed, Answer, AuthFault, ConMode, Examination, Verdict, is_login};
 use crate::proto::codec::DecodeError;
 use crate::proto::config::ProtocolConfig;
@@ -66,10 +66,10 @@ pub struct Request {
 }
 
 impl Accepting {
-    /// Says who we are, to a dialler at that address.
-    pub fn start(from: SocketAddr, context: &mut Context<'_>) -> Self {
+    /// Says who we are, to a dialler that has come from there.
+    pub fn start(at: SocketAddr, from: SocketAddr, context: &mut Context<'_>) -> Self {
         let opening = Opening {
-            acceptor: own_address(context.local, Some(from)),
+            acceptor: dialled_address(context.local, at),
             dialler: legacy(from, 0),
         };
         context.out.raw(&opening.encode());

@@ -168,15 +168,27 @@ pub fn narrow(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// Which of our addresses somebody must have dialled who was accepted there: one that
+/// speaks v1 and is just that, or, for a wildcard or behind a translation of
+/// addresses, has its port, or at least its family.
+pub fn dialled_address(local: &EntityAddrVec, at: SocketAddr) -> EntityAddr {
+    let fitting = |fits: &dyn Fn(SocketAddr) -> bool| {
+        let mut ours = legacy(local);
+        ours.find(|addr| addr.socket.is_some_and(fits)).copied()
+    };
+    fitting(&|own| own == at)
+        .or_else(|| fitting(&|own| own.port() == at.port() && same_family(own, at)))
+        .unwrap_or_else(|| own_address(local, Some(at)))
+}
+
 /// What of our addresses a peer at that one is told: the first of its family that
 /// speaks v1, or, for a process that listens for none, its IP and nonce alone.
 pub fn own_address(local: &EntityAddrVec, peer: Option<SocketAddr>) -> EntityAddr {
-    let legacy = || local.0.iter().filter(|addr| addr.kind == AddrType::Legacy);
-    let same_family = |addr: &&EntityAddr| match (addr.socket, peer) {
-        (Some(own), Some(peer)) => own.is_ipv4() == peer.is_ipv4(),
+    let is_near = |addr: &&EntityAddr| match (addr.socket, peer) {
+        (Some(own), Some(peer)) => same_family(own, peer),
         _ => false,
     };
-    if let Some(own) = legacy().find(same_family).or_else(|| legacy().next()) {
+    if let Some(own) = legacy(local).find(is_near).or_else(|| legacy(local).next()) {
         return *own;
     }
     let front = local.front();
@@ -189,4 +201,12 @@ pub fn own_address(local: &EntityAddrVec, peer: Option<SocketAddr>) -> EntityAdd
         nonce: front.nonce,
         socket,
     }
+}
+
+fn legacy(addrs: &EntityAddrVec) -> impl Iterator<Item = &EntityAddr> {
+    addrs.0.iter().filter(|addr| addr.kind == AddrType::Legacy)
+}
+
+const fn same_family(one: SocketAddr, other: SocketAddr) -> bool {
+    one.is_ipv4() == other.is_ipv4()
 }
