@@ -15,6 +15,7 @@ mod captures;
 mod compression;
 mod corpus;
 mod exchange;
+mod fallback;
 mod faults;
 mod handshake;
 mod keys;

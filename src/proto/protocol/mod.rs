@@ -64,6 +64,8 @@ pub struct Protocol {
     state: State,
     /// Addresses of the peer at which this attempt has looked for it in vain.
     tried: usize,
+    /// At one of them the peer may be all the same.
+    overlooked: bool,
     /// The protocol of its last link, as addresses name it.
     speaks: AddrType,
     session: Session,
@@ -346,6 +348,7 @@ impl Protocol {
             disposable: false,
             state: State::Idle,
             tried: 0,
+            overlooked: false,
             speaks: AddrType::Msgr2,
             session: Session::default(),
             keepalive: false,
@@ -364,11 +367,6 @@ impl Protocol {
         self.route().nth(self.tried).copied()
     }
 
-    /// Does the peer have one more address, after the one that is being tried?
-    fn has_other_target(&self) -> bool {
-        self.route().nth(self.tried + 1).is_some()
-    }
-
     /// Where the peer may be. A session goes on in the protocol that it began in.
     fn route(&self) -> impl Iterator<Item = &EntityAddr> {
         let spoken: &[AddrType] = match self.speaks {
@@ -377,6 +375,11 @@ impl Protocol {
             _ => &[AddrType::Msgr2],
         };
         route(&self.local, &self.peer, spoken)
+    }
+
+    /// The next attempt begins with the first address.
+    const fn begin_route(&mut self) {
+        (self.tried, self.overlooked) = (0, false);
     }
 
     /// Is there a session with the peer that could go on?
@@ -406,7 +409,7 @@ impl Protocol {
     fn open(&mut self, wire: Wire, now: Time) {
         self.denials = 0;
         self.incoming = false;
-        self.tried = 0;
+        self.begin_route();
         self.reader.allow_messages(self.config.max_message);
         self.state = State::Open(Exchange::new(self.policy.lossy, wire, now));
     }

@@ -45,7 +45,7 @@ impl Protocol {
         let was_open = self.is_open() || self.is_granted();
         let was_begun = self.was_begun();
         let during = self.state_name();
-        let tries_other = self.is_nobody_there(fault) && self.has_other_target();
+        let tries_other = self.tries_other(fault);
         let dialled = matches!(self.state, State::Dialling(_));
         self.reader.reset();
         self.writer.clear();
@@ -69,14 +69,14 @@ impl Protocol {
             self.close();
             events.push(Event::Closed { reset: true });
         } else if self.rests(fault) {
-            self.tried = 0;
+            self.begin_route();
             self.state = State::Standby;
         } else if was_open && self.has_come_on() {
             self.backoff = Duration::ZERO;
             self.count_attempt();
             self.dial(now, events);
         } else {
-            self.tried = 0;
+            self.begin_route();
             // In v1 it is links that count, not attempts.
             if self.speaks != AddrType::Legacy {
                 self.count_attempt();
@@ -92,6 +92,20 @@ impl Protocol {
     fn has_come_on(&mut self) -> bool {
         let reached = Some(self.session.reached());
         std::mem::replace(&mut self.reached, reached) != reached
+    }
+
+    /// Is the peer to be looked for at its next address? A lossless one may have granted
+    /// us a session and its answer was lost. In v2 that is found again by its cookie. In
+    /// v1 another one would begin, and with the first the peer would lose what it has to
+    /// say: to there leads only the certainty that v2 is not spoken.
+    fn tries_other(&mut self, fault: Fault) -> bool {
+        if !self.is_nobody_there(fault) {
+            return false;
+        }
+        self.overlooked |= !matches!(fault, Fault::Link(LinkDown::Refused) | Fault::SpeaksV1);
+        let is_harmless = self.policy.lossy || !self.overlooked;
+        let next = self.route().nth(self.tried + 1);
+        next.is_some_and(|next| next.kind == self.speaks || is_harmless)
     }
 
     /// Does the fault only tell that the peer is not to be had at the address that
