@@ -293,15 +293,31 @@ fn answers_that_end_an_attempt_say_why() {
         assert!(end.story().contains(why), "{tag}: {}", end.story());
         assert_eq!(end.protocol.state_name(), "BACKOFF", "{tag}");
     }
-    for (tag, why) in [
-        (BAD_AUTHORIZER, "peer does not take auth none (error -13)"),
-        (CHALLENGE, "out of turn"),
-    ] {
-        let mut end = asking();
-        end.receive(&reply(tag, 0, 0), NOW);
-        assert!(end.story().contains(why), "{tag}: {}", end.story());
-        assert!(end.was_reset());
+    let mut end = asking();
+    end.receive(&reply(CHALLENGE, 0, 0), NOW);
+    assert!(end.story().contains("out of turn"), "{}", end.story());
+    assert!(end.was_reset());
+}
+
+/// It does not say why: its keys may not have come yet.
+#[test]
+fn an_acceptor_that_does_not_take_the_authorizer_is_asked_again_but_not_for_ever() {
+    let mut end = asking();
+    for round in 1..=8 {
+        end.receive(&reply(BAD_AUTHORIZER, 0, 0), NOW);
+        let why = "peer does not take auth none (error -13)";
+        assert!(end.story().contains(why), "{}", end.story());
+        assert_eq!(end.was_reset(), round == 8, "round {round}");
+        if round < 8 {
+            assert_eq!(end.protocol.state_name(), "BACKOFF", "round {round}");
+            end.time_out();
+            redial(&mut end);
+        }
     }
+    let mut lossy = dialler(config("osd.9", Policy::lossy_client()));
+    redial(&mut lossy);
+    lossy.receive(&reply(BAD_AUTHORIZER, 0, 0), NOW);
+    assert!(lossy.was_reset(), "it has nothing to lose");
 }
 
 #[test]

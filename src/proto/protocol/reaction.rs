@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::proto::auth::AuthFault;
 use crate::proto::fault::{Fault, LinkDown};
 use crate::proto::output::Event;
 use crate::proto::session::Session;
@@ -10,7 +11,7 @@ use crate::types::{AddrType, Time};
 
 use super::{Dialling, Protocol, State};
 
-/// Attempts to resume a session that may end with this end not believed.
+/// Attempts in a row that may end with this end not believed.
 const MAX_DENIALS: u32 = 8;
 
 impl Protocol {
@@ -134,13 +135,17 @@ impl Protocol {
 
     /// Is there no use in dialling again? A peer that does not know us is asked
     /// again for the sake of a session, and not for ever: tickets are renewed, and
-    /// keys come to a peer with some delay.
+    /// keys come to a peer with some delay. In v1 it does not say why, so that it may be
+    /// no more than that, and who has something to lose keeps it.
     fn gives_up(&mut self, fault: Fault) -> bool {
-        if !matches!(fault, Fault::Auth(_)) {
+        let Fault::Auth(why) = fault else {
             return fault.is_final();
-        }
+        };
+        let is_declined = matches!(why, AuthFault::Refused(..) | AuthFault::Denied(..));
+        let is_vague = is_declined && self.speaks == AddrType::Legacy && !self.policy.lossy;
+        let may_pass = self.has_session() || is_vague || self.denials > 0;
         self.denials += 1;
-        !self.has_session() || self.denials >= MAX_DENIALS
+        !may_pass || self.denials >= MAX_DENIALS
     }
 
     /// Without a link, does this end wait for the peer or for something to say?
