@@ -121,8 +121,8 @@ pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
 ///   or one IPv6 network of 64 bits.
 /// * `ms_max_handshake_bytes` (64K), `ms_max_handshake_frame_bytes` (16K, no
 ///   more), `ms_max_auth_attempts` (8): what a peer may send before it has a
-///   session, in all and in one frame, and how often it may ask to be
-///   authenticated. Beyond it the link ends.
+///   session, in all and in one frame (in v1, one authorizer), and how often it may
+///   ask to be authenticated. Beyond it the link ends.
 /// * `ms_compress_mode` (none, or force), `ms_compress_min_size` (1K),
 ///   `ms_compression_algorithm` ("snappy", or a list with the preferred one
 ///   first, of snappy, zlib, zstd and lz4): messages of at least that size are

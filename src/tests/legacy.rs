@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::proto::{Event, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict};
+use crate::proto::{Event, HandshakeLimits, LinkDown, Outgoing, Protocol, ProtocolConfig, Verdict};
 use crate::types::{EntityType, Message, Policy, Time, features};
 
 use super::exchange::shapes;
@@ -318,6 +318,53 @@ fn an_acceptor_that_does_not_take_the_authorizer_is_asked_again_but_not_for_ever
     redial(&mut lossy);
     lossy.receive(&reply(BAD_AUTHORIZER, 0, 0), NOW);
     assert!(lossy.was_reset(), "it has nothing to lose");
+}
+
+/// What becomes of a dialler that announces an authorizer of `len` bytes and sends `part`
+/// of it, with those limits.
+fn announced(limits: HandshakeLimits, len: u32, part: usize) -> End {
+    let mut server = server_config();
+    server.handshake = limits;
+    let mut end = End::new(acceptor_of_v1(Arc::new(server), 1, NOW));
+    let mut asked = b"ceph v027".to_vec();
+    asked.extend(address([10, 0, 0, 2], 40_000, 0));
+    let mut connect = [0; 33];
+    connect[28..32].copy_from_slice(&len.to_le_bytes());
+    asked.extend(connect);
+    asked.resize(asked.len() + part, 0);
+    end.receive(&asked, NOW);
+    end
+}
+
+#[test]
+fn an_authorizer_beyond_the_limit_of_handshake_frames_is_refused_when_it_is_announced() {
+    let limits = HandshakeLimits {
+        frame: 100,
+        ..HandshakeLimits::default()
+    };
+    assert_eq!(announced(limits, 100, 0).story(), "");
+    let refused = announced(limits, 101, 0);
+    let story = refused.story();
+    assert!(
+        story.starts_with("fault: authorizer of 101 bytes"),
+        "{story}"
+    );
+    assert!(refused.protocol.is_closed());
+}
+
+#[test]
+fn what_is_kept_of_half_a_request_counts() {
+    let limits = HandshakeLimits {
+        bytes: 200,
+        ..HandshakeLimits::default()
+    };
+    let before = 9 + 136 + 33;
+    assert_eq!(announced(limits, 100, 200 - before).story(), "");
+    let story = announced(limits, 100, 201 - before).story();
+    assert!(
+        story.starts_with("fault: handshake without an end"),
+        "{story}"
+    );
 }
 
 #[test]

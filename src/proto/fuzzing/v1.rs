@@ -1,9 +1,13 @@
 //! What the two ends of the first protocol say before their link is open.
 
+use crate::proto::config::HandshakeLimits;
 use crate::proto::v1::{Expected, Record};
 
 use super::meter::Watch;
 use super::program::Program;
+
+/// Bytes of an authorizer.
+const MOST: usize = HandshakeLimits::MAX_FRAME;
 
 const EXPECTED: [Expected; 6] = [
     Expected::Opening,
@@ -22,14 +26,14 @@ pub fn v1_opening(input: &[u8]) {
     for _ in 0..8 {
         let watch = Watch::begin();
         let mut rest = input;
-        let Ok(whole) = expected.take(&mut rest) else {
+        let Ok(whole) = expected.take(&mut rest, MOST) else {
             return;
         };
         watch.expect_at_most((4 << 10) + 2 * input.len());
         let used = input.len() - rest.len();
         for end in (0..input.len().min(used)).rev().take(400) {
             let mut prefix = &input[..end];
-            let early = expected.take(&mut prefix);
+            let early = expected.take(&mut prefix, MOST);
             assert_eq!(early, Ok(None), "before it was whole");
             assert_eq!(prefix.len(), end, "taken before it was whole");
         }
@@ -61,6 +65,6 @@ fn again(expected: Expected, record: &Record, taken: &[u8]) {
     if !matches!(record, Record::Opening(_)) {
         assert_eq!(encoded, taken);
     }
-    let decoded = expected.take(&mut &encoded[..]);
+    let decoded = expected.take(&mut &encoded[..], MOST);
     assert_eq!(decoded, Ok(Some(record.clone())));
 }

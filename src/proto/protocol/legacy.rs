@@ -110,8 +110,9 @@ impl Protocol {
             return attempt.budget.check(rest.len()).map(|()| false);
         }
         let before = rest.len();
-        let Some(record) = attempt.handshake.expects().take(rest)? else {
-            return Ok(false);
+        let most = self.config.handshake.frame;
+        let Some(record) = attempt.handshake.expects().take(rest, most)? else {
+            return attempt.budget.check(rest.len()).map(|()| false);
         };
         attempt.budget.spend_bytes(before - rest.len())?;
         attempt.budget.spend_record()?;

@@ -16,8 +16,6 @@ const OPENING_LEN: usize = BANNER.len() + 2 * LEGACY_ADDR_LEN;
 const CONNECT_LEN: usize = 33;
 const REPLY_LEN: usize = 26;
 
-/// An authorizer with a ticket that lists many capabilities stays far below.
-const MAX_AUTHORIZER: u32 = 16 << 10;
 /// Ceph's diallers do not survive more.
 const MAX_AUTHORIZER_REPLY: u32 = 4095;
 
@@ -135,8 +133,10 @@ pub enum Record {
 
 impl Expected {
     /// Takes it off the front of `input` once it is whole. What cannot become
-    /// one is refused as soon as that shows.
-    pub fn take(self, input: &mut &[u8]) -> Result<Option<Record>, Fault> {
+    /// one is refused as soon as that shows, and an authorizer of more than `most`
+    /// bytes.
+    pub fn take(self, input: &mut &[u8], most: usize) -> Result<Option<Record>, Fault> {
+        let most = count(most);
         match self {
             Self::Banner => take_banner(input).map(|there| there.then_some(Record::Banner)),
             Self::Opening => {
@@ -149,8 +149,8 @@ impl Expected {
             Self::Address => {
                 fixed(input, LEGACY_ADDR_LEN, address).map(|it| it.map(Record::Address))
             }
-            Self::Connect => Connect::take(input).map(|it| it.map(Record::Connect)),
-            Self::Reply => ConnectReply::take(input).map(|it| it.map(Record::Reply)),
+            Self::Connect => Connect::take(input, most).map(|it| it.map(Record::Connect)),
+            Self::Reply => ConnectReply::take(input, most).map(|it| it.map(Record::Reply)),
             Self::Seq => fixed(input, 8, |from| from.field()).map(|it| it.map(Record::Seq)),
         }
     }
@@ -195,8 +195,8 @@ impl Connect {
         out
     }
 
-    fn take(input: &mut &[u8]) -> Result<Option<Self>, Fault> {
-        let taken = with_authorizer(input, MAX_AUTHORIZER, Self::decode)?;
+    fn take(input: &mut &[u8], most: u32) -> Result<Option<Self>, Fault> {
+        let taken = with_authorizer(input, most, Self::decode)?;
         Ok(taken.map(|(connect, authorizer)| Self {
             authorizer,
             ..connect
@@ -243,8 +243,9 @@ impl ConnectReply {
         out
     }
 
-    fn take(input: &mut &[u8]) -> Result<Option<Self>, Fault> {
-        let taken = with_authorizer(input, MAX_AUTHORIZER_REPLY, Self::decode)?;
+    fn take(input: &mut &[u8], most: u32) -> Result<Option<Self>, Fault> {
+        let most = most.min(MAX_AUTHORIZER_REPLY);
+        let taken = with_authorizer(input, most, Self::decode)?;
         Ok(taken.map(|(reply, authorizer)| Self {
             authorizer,
             ..reply

@@ -3,6 +3,7 @@
 use crate::proto::auth::cephx::{CryptoKey, KeyType};
 use crate::proto::captured::{conversation, header, hex, staged};
 use crate::proto::codec::{Field, Reader};
+use crate::proto::config::HandshakeLimits;
 use crate::proto::fault::Fault;
 use crate::proto::frame::control::{Ack, Control, Keepalive2, Keepalive2Ack};
 use crate::proto::frame::{
@@ -13,6 +14,9 @@ use crate::proto::output::Admission;
 use crate::types::{EntityName, EntityType, Hold, Secret, features};
 
 use super::records::{Expected, Record, Tag};
+
+/// Bytes of an authorizer.
+const MOST: usize = HandshakeLimits::MAX_FRAME;
 
 const CONVERSATIONS: [&str; 17] = [
     "10a-v1-none-mon-dump",
@@ -54,12 +58,19 @@ impl Record {
 fn same(name: &str, expected: Expected, unit: &[u8]) -> Record {
     for end in 0..unit.len() {
         let mut part = &unit[..end];
-        assert_eq!(expected.take(&mut part), Ok(None), "{name}, cut at {end}");
+        assert_eq!(
+            expected.take(&mut part, MOST),
+            Ok(None),
+            "{name}, cut at {end}"
+        );
         assert_eq!(part.len(), end);
     }
     let longer = [unit, b"more"].concat();
     let mut rest = &longer[..];
-    let record = expected.take(&mut rest).unwrap().expect("it is whole");
+    let record = expected
+        .take(&mut rest, MOST)
+        .unwrap()
+        .expect("it is whole");
     assert_eq!(rest, b"more", "{name}: {expected:?}");
     assert_eq!(record.encode(), unit, "{name}: {expected:?}");
     record
@@ -208,8 +219,8 @@ fn a_hostile_length_is_refused_before_anything_is_kept() {
     ] {
         connect[28..32].copy_from_slice(&len.to_le_bytes());
         reply[21..25].copy_from_slice(&len.to_le_bytes());
-        let connect = Expected::Connect.take(&mut &connect[..]);
-        let reply = Expected::Reply.take(&mut &reply[..]);
+        let connect = Expected::Connect.take(&mut &connect[..], MOST);
+        let reply = Expected::Reply.take(&mut &reply[..], MOST);
         assert_eq!(
             (connect.is_ok(), reply.is_ok()),
             (connects, replies),
@@ -227,11 +238,11 @@ fn strangers_are_found_out_at_their_first_wrong_byte() {
         (b"GET / HTTP/1.1\r\n", "not a msgr peer: banner 'GET / HT'"),
     ] {
         for expected in [Expected::Banner, Expected::Opening] {
-            let refused = expected.take(&mut &bytes[..]).unwrap_err();
+            let refused = expected.take(&mut &bytes[..], MOST).unwrap_err();
             assert_eq!(refused.to_string(), clause);
         }
     }
-    assert_eq!(Expected::Banner.take(&mut &b"ceph v"[..]), Ok(None));
+    assert_eq!(Expected::Banner.take(&mut &b"ceph v"[..], MOST), Ok(None));
 }
 
 #[test]
