@@ -215,9 +215,6 @@ impl LegacyForm {
     fn sign(&self, header_crc: u32, crcs: [u32; 3], lens: [u32; 3], seq: u64) -> Option<u64> {
         let key = self.key.as_ref()?;
         let [front, middle, data] = crcs;
-        if self.features & features::CEPHX_V2 == 0 {
-            return key.sign_v1_old([header_crc, front, middle, data]);
-        }
         let low = seq & u64::from(u32::MAX);
         let words = [
             header_crc, front, lens[0], middle, lens[1], data, lens[2], low as u32,

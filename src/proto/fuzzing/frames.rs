@@ -478,8 +478,8 @@ fn legacy_form(signed: bool) -> LegacyForm {
     let source = EntityName::new(EntityType::OSD, 3);
     match signed {
         true => {
-            let features = features::MSG_AUTH | features::CEPHX_V2;
-            LegacyForm::new(source, features, Some(key(KeyType::Aes)))
+            let key = key(KeyType::Aes);
+            LegacyForm::new(source, features::MSG_AUTH, Some(key))
         }
         false => LegacyForm::new(source, 0, None),
     }

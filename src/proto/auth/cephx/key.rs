@@ -13,7 +13,6 @@ use crate::proto::codec::{DecodeError, Field, Reader};
 use crate::types::{Entropy, Secret, WallTime};
 
 use super::error::CephxError;
-use super::seal::HEADER;
 use super::{aes128, krb5};
 
 /// What a key encrypts with.
@@ -162,19 +161,6 @@ impl CryptoKey {
             }
             Material::Aes256Krb5(_) => fold(&self.hmac(&[block])),
         }
-    }
-
-    /// The same for a peer without feature CEPHX_V2: of the crcs of header,
-    /// front, middle and data. Such a peer has no keys of the second type.
-    pub fn sign_v1_old(&self, crcs: [u32; 4]) -> Option<u64> {
-        let Material::Aes(key) = &self.material else {
-            return None;
-        };
-        let mut block = HEADER.to_vec();
-        16_u32.encode(&mut block);
-        crcs.iter().for_each(|crc| crc.encode(&mut block));
-        let ciphertext = aes128::encrypt(key, &[&block]);
-        ciphertext.first_chunk().copied().map(u64::from_le_bytes)
     }
 }
 
