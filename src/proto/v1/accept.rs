@@ -33,11 +33,19 @@ pub enum Accepting {
 pub struct Dialler {
     /// The address by which it is known.
     addr: EntityAddr,
-    /// What it was challenged by, calling itself so.
-    challenged: Option<(EntityType, Examination)>,
     /// Times that it was not believed.
     denied: u32,
-    /// What it has shown, and what was said to that.
+    /// What it has shown, unless that was for nothing.
+    shown: Option<Shown>,
+}
+
+/// How far a dialler has come with one method.
+#[derive(Debug)]
+struct Shown {
+    /// What it called itself: what is good enough of one type need not be of another.
+    host_type: EntityType,
+    examination: Examination,
+    /// None while it is challenged.
     proof: Option<Box<Proof>>,
 }
 
@@ -45,9 +53,6 @@ pub struct Dialler {
 /// as good as it was.
 #[derive(Debug)]
 struct Proof {
-    /// What it called itself: what is good enough of one type need not be of another.
-    host_type: EntityType,
-    protocol: u32,
     authorizer: Vec<u8>,
     agreed: Agreed,
     reply: Vec<u8>,
@@ -93,9 +98,8 @@ impl Accepting {
             (Self::Address(from), Record::Address(addr)) => {
                 Ok(Step::Next(Self::Connect(Dialler {
                     addr: located(addr, from),
-                    challenged: None,
                     denied: 0,
-                    proof: None,
+                    shown: None,
                 })))
             }
             (Self::Connect(dialler), Record::Connect(connect)) => {
@@ -131,7 +135,8 @@ impl Accepting {
 impl Request {
     /// An answer to it. Whoever grants or declines it fills in the counts.
     pub fn reply(&self, tag: Tag, config: &ProtocolConfig, policy: &Policy) -> ConnectReply {
-        let proof = self.dialler.proof.as_ref();
+        let shown = self.dialler.shown.as_ref();
+        let proof = shown.and_then(|shown| shown.proof.as_ref());
         ConnectReply {
             authorizer: proof.map(|proof| proof.reply.clone()).unwrap_or_default(),
             ..reply(tag, &self.connect, config, policy)
@@ -181,20 +186,24 @@ fn on_connect(
         // It will authenticate by messages, later.
         return ask(dialler, anonymous(), connect, context.config);
     }
-    let known = dialler
-        .proof
-        .as_ref()
-        .filter(|proof| proof.host_type == peer && proof.protocol == protocol)
-        .filter(|proof| proof.authorizer == *authorizer);
-    if let Some(proof) = known {
-        let agreed = proof.agreed.clone();
-        return ask(dialler, agreed, connect, context.config);
-    }
     let auth = context.auth(peer);
-    let (examination, verdict) = match dialler.challenged.take() {
-        Some((kind, mut begun)) if kind == peer && begun.method() == protocol => {
-            let verdict = begun.more(authorizer, auth)?;
-            (begun, verdict)
+    let fits = |shown: &Shown| shown.host_type == peer && shown.examination.method() == protocol;
+    let (examination, verdict) = match dialler.shown.take().filter(fits) {
+        Some(Shown {
+            mut examination,
+            proof: None,
+            ..
+        }) => {
+            let verdict = examination.more(authorizer, auth)?;
+            (examination, verdict)
+        }
+        Some(Shown {
+            examination,
+            proof: Some(proof),
+            ..
+        }) if proof.authorizer == *authorizer => {
+            let Proof { agreed, reply, .. } = *proof;
+            (examination, Verdict::Agreed(Box::new(agreed), reply))
         }
         _ => {
             let mut fresh = Examination::default();
@@ -215,17 +224,24 @@ fn examined(
 ) -> Result<Step<Accepting>, Fault> {
     Ok(match verdict {
         Verdict::Agreed(agreed, reply) => {
-            dialler.proof = Some(Box::new(Proof {
-                host_type: connect.host_type,
-                protocol: connect.authorizer_protocol,
+            let proof = Proof {
                 authorizer: connect.authorizer.clone(),
                 agreed: (*agreed).clone(),
                 reply,
-            }));
+            };
+            dialler.shown = Some(Shown {
+                host_type: connect.host_type,
+                examination,
+                proof: Some(Box::new(proof)),
+            });
             ask(dialler, *agreed, connect, context.config)?
         }
         Verdict::More(challenge) => {
-            dialler.challenged = Some((connect.host_type, examination));
+            dialler.shown = Some(Shown {
+                host_type: connect.host_type,
+                examination,
+                proof: None,
+            });
             let asked = Tag::ChallengeAuthorizer;
             let reply = ConnectReply {
                 authorizer: challenge,
