@@ -8,7 +8,7 @@ use crate::proto::codec::Field;
 use crate::proto::config::ProtocolConfig;
 use crate::proto::exchange::Wire;
 use crate::proto::fault::Fault;
-use crate::proto::frame::{FrameReader, FrameWriter, LegacyForm};
+use crate::proto::frame::LegacyForm;
 use crate::proto::handshake::{Budget, Context};
 use crate::proto::mutation::{self, Mutation};
 use crate::proto::output::{Clock, Event, Initiator, Peer};
@@ -289,13 +289,7 @@ impl Protocol {
         now: Time,
         events: &mut Vec<Event>,
     ) {
-        let crcs = self.config.crc_data;
-        self.session.requeue();
-        let reader = std::mem::replace(&mut incoming.reader, FrameReader::new(crcs));
-        self.reader.become_other(reader);
-        self.writer = std::mem::replace(&mut incoming.writer, FrameWriter::new(crcs));
-        self.local = incoming.local.clone();
-        self.speaks = AddrType::Legacy;
+        self.take_link(incoming);
         if asking.request.connect.connect_seq == 0 {
             self.policy = incoming.policy;
             if mutation::is(Mutation::LoseQueueOnReplace) {

@@ -10,7 +10,7 @@ use crate::proto::handshake::{Accepting, Authenticated, Handshake, Request};
 use crate::proto::mutation::{self, Mutation};
 use crate::proto::output::{Event, Initiator, Peer};
 use crate::proto::replace::{Asked, Existing, Phase, Reconnect, Verdict, decide};
-use crate::types::{AddrType, EntityAddr, EntityAddrVec, EntityName, Time, features};
+use crate::types::{EntityAddr, EntityAddrVec, EntityName, Time, features};
 
 use super::owner::Owner;
 use super::{Asking, Attempt, Protocol, State};
@@ -156,14 +156,8 @@ impl Protocol {
             }
             _ => return,
         };
-        let crcs = self.config.crc_data;
         let Asking { peer, request, .. } = *asking;
-        self.session.requeue();
-        let reader = std::mem::replace(&mut incoming.reader, FrameReader::new(crcs));
-        self.reader.become_other(reader);
-        self.writer = std::mem::replace(&mut incoming.writer, FrameWriter::new(crcs));
-        self.local = incoming.local.clone();
-        self.speaks = AddrType::Msgr2;
+        self.take_link(incoming);
         match request {
             Request::Ident(ident) => {
                 if reset || mutation::is(Mutation::LoseQueueOnReplace) {
@@ -185,6 +179,17 @@ impl Protocol {
                 events.push(Event::Resumed(peer.identity, Initiator::Peer));
             }
         }
+    }
+
+    /// What `incoming` had of its link is ours, as if we had accepted it.
+    pub(super) fn take_link(&mut self, incoming: &mut Self) {
+        let crcs = self.config.crc_data;
+        self.session.requeue();
+        let reader = std::mem::replace(&mut incoming.reader, FrameReader::new(crcs));
+        self.reader.become_other(reader);
+        self.writer = std::mem::replace(&mut incoming.writer, FrameWriter::new(crcs));
+        self.local = incoming.local.clone();
+        self.speaks = incoming.speaks;
     }
 
     fn as_existing(&self) -> Existing {
