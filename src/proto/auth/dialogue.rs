@@ -203,15 +203,17 @@ impl Dialogue {
                 payload,
             } if !self.deep => {
                 self.method = method;
-                let none_wanted = modes.is_empty();
                 // The host may want less than is allowed, not more.
                 let allowed = context.modes_of(method);
-                let mut wanted = modes;
-                wanted.retain(|mode| allowed.contains(mode));
-                self.modes = match none_wanted {
-                    true => allowed,
-                    false => wanted,
+                let wanted = if modes.is_empty() {
+                    allowed.clone()
+                } else {
+                    modes
                 };
+                self.modes = wanted
+                    .into_iter()
+                    .filter(|mode| allowed.contains(mode))
+                    .collect();
                 if self.modes.is_empty() {
                     return Err(AuthFault::NoMode(method));
                 }
