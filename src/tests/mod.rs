@@ -18,6 +18,7 @@ mod exchange;
 mod fallback;
 mod faults;
 mod handshake;
+mod hosts;
 mod keys;
 mod layering;
 mod legacy;
