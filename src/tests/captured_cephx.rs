@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::proto::captured::{conversation, headers, hex};
 use crate::proto::replay::messages;
 use crate::proto::{
-    ConMode, CryptoKey, Event, KeyType, METHOD_CEPHX, METHOD_NONE, PERMANENT, Protocol,
+    ConMode, CryptoKey, Event, KeyType, LinkDown, METHOD_CEPHX, METHOD_NONE, PERMANENT, Protocol,
     ProtocolConfig, Ticket, TicketBlob,
 };
 use crate::types::{EntityType, Entropy, NoEntropy, Policy, Secret, Time, WallTime};
@@ -206,7 +206,7 @@ impl Dialler {
         (known, script(&[&nonce.to_le_bytes()]))
     }
 
-    fn end(&self) -> End {
+    fn settings(&self) -> ProtocolConfig {
         let mut policy = Policy::lossy_client();
         if self.cookie {
             policy = Policy::lossless_client();
@@ -223,6 +223,15 @@ impl Dialler {
         if self.global_seq > 1 {
             settings.global_seq.next(self.global_seq - 2);
         }
+        settings
+    }
+
+    fn end(&self) -> End {
+        self.end_of(self.settings())
+    }
+
+    /// With its socket up.
+    fn end_of(&self, settings: ProtocolConfig) -> End {
         let mut end = End::new(Protocol::connect(
             Arc::new(settings),
             addrs(&format!("any:/{}", self.nonce)),
@@ -283,6 +292,33 @@ fn our_dialler_authenticates_as_a_real_client_byte_for_byte() {
     for dialler in DIALLERS {
         let same = dialler.play();
         assert!(same >= HANDSHAKE, "{}: {same}", dialler.name);
+    }
+}
+
+/// Until then it has not proved to be a monitor, and one that we have may be better.
+#[test]
+fn the_tickets_of_a_login_are_kept_when_its_link_opens_and_not_before() {
+    for name in ["02b-cephx-crc-mon-dump", "03b-cephx-secure-mon-dump"] {
+        let dialler = DIALLERS.iter().find(|dialler| dialler.name == name);
+        let dialler = dialler.unwrap();
+        let settings = dialler.settings();
+        let keys = Arc::clone(&settings.auth.keys);
+        let mut end = dialler.end_of(settings);
+        let mut before = 0;
+        for (_, unit) in conversation(name).iter().filter(|(by_us, _)| !*by_us) {
+            end.transmit_all(NOW);
+            end.receive(unit, NOW);
+            before += usize::from(!end.protocol.is_open());
+            for service in [EntityType::AUTH, EntityType::OSD] {
+                let has_it = keys.ticket(service).is_some();
+                assert_eq!(has_it, end.protocol.is_open(), "{name}: {}", end.story());
+            }
+        }
+        // Banner, HELLO, AUTH_REPLY_MORE, AUTH_DONE, AUTH_SIGNATURE.
+        assert_eq!(before, HANDSHAKE, "{name}: {}", end.story());
+        assert!(end.protocol.is_open());
+        end.disconnect(LinkDown::Eof, NOW);
+        assert!(keys.ticket(EntityType::OSD).is_some(), "and beyond it");
     }
 }
 

@@ -60,8 +60,11 @@ impl KeyStore for Known {
         self.tickets().by_service.extend(tickets.by_service);
     }
 
-    fn discard(&self, service: EntityType, _: &TicketBlob) {
-        self.tickets().by_service.remove(&service);
+    fn discard(&self, service: EntityType, shown: &TicketBlob) {
+        let kept = &mut self.tickets().by_service;
+        if kept.get(&service).is_some_and(|it| it.blob == *shown) {
+            kept.remove(&service);
+        }
     }
 
     fn global_id(&self) -> u64 {
@@ -110,7 +113,7 @@ pub fn prove(config: &mut ProtocolConfig, seed: u64, mode: ConMode) {
 }
 
 /// Bytes that follow from a seed.
-fn entropy(seed: u64) -> Entropy {
+pub fn entropy(seed: u64) -> Entropy {
     let random = Mutex::new(Random::new(seed));
     Entropy::new(move |bytes| {
         let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);

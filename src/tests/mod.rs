@@ -34,3 +34,4 @@ mod sessions;
 mod signatures;
 mod sim;
 mod throttles;
+mod tickets;
