@@ -26,6 +26,7 @@ mod liveness;
 mod mark_down;
 mod matrix;
 mod meter;
+mod mon_auth;
 mod nonces;
 mod owners;
 pub mod pair;
