@@ -147,6 +147,35 @@ fn a_client_keeps_its_number_when_it_comes_back_to_the_monitor() {
     assert_eq!(second.identity().unwrap().global_id, id);
 }
 
+/// What the monitor has asked of it on the new link is what it answers to later.
+#[test]
+fn a_login_goes_on_by_messages_where_its_link_has_replaced_another() {
+    // With more than one worker the link changes to that of the session.
+    for workers in ["1", "3"] {
+        let options = [("ms_async_op_threads", workers)];
+        let monitor = member("mon.a", KEYRING, Policy::stateful_server(), &options);
+        let client = member(
+            "client.alice",
+            &keyring_of("client.alice"),
+            Policy::lossless_client(),
+            &options,
+        );
+        let addrs = monitor.messenger.myaddrs();
+        let mut sessions = Vec::new();
+        for _ in 0..4 {
+            let con = client.messenger.connect(EntityType::MON, &addrs).unwrap();
+            con.send(message(100, b"here I am")).unwrap();
+            let (session, _) = next_message(&monitor.told);
+            ask(&client, &monitor, &con, AuthWant::Tickets);
+            ask(&client, &monitor, &con, AuthWant::Login);
+            con.mark_down();
+            sessions.push(session);
+        }
+        let is_first = |session| Arc::ptr_eq(session, &sessions[0]);
+        assert!(sessions.iter().all(is_first), "{sessions:?}");
+    }
+}
+
 #[test]
 fn a_client_without_keys_keeps_its_number_everywhere_as_well() {
     let server = Policy::stateless_server();
