@@ -1,9 +1,12 @@
-/* A monitor of msgr's own: a client proves its key to it and gets tickets, by the handshake and by messages. */
+/* A monitor of msgr's own: a client proves its key to it and gets tickets, by the handshake and by messages; a
+ * daemon gets the keys that open them. */
 #include "check.h"
 
 #define KEYRING                                                                          \
     "[client.alice]\n\tkey = AQBBt2tpAAAAABAAn8BfnfGkLkKWlJzTBqGKCg==\n"                  \
-    "\tcaps mon = \"allow r\"\n\tcaps osd = \"allow rw\"\n"
+    "\tcaps mon = \"allow r\"\n\tcaps osd = \"allow rw\"\n"                             \
+    "[osd.0]\n\tkey = AQAMZ2tpAAAAABAAmcBfnfGkLkKWlJzTBqGKCg==\n"                         \
+    "\tcaps mon = \"allow profile osd\"\n"
 
 enum { MSG_AUTH = 17, MSG_AUTH_REPLY = 18 };
 
@@ -16,7 +19,7 @@ static int serve(void *user, msgr_msg *request)
     (void)user;
     CHECK(msgr_msg_type(request) == MSG_AUTH);
     CHECK(msgr_conn_auth_name(msgr_msg_conn(request), name, sizeof(name)) > 0);
-    CHECK(strcmp(name, "client.alice") == 0);
+    CHECK(strcmp(name, "client.alice") == 0 || strcmp(name, "osd.0") == 0);
     CHECK_IS(msgr_auth_serve(NULL, request, &reply), -EINVAL);
     CHECK(reply == NULL);
     CHECK_OK(msgr_auth_serve(msgr_msg_conn(request), request, &reply));
@@ -78,7 +81,7 @@ static msgr_messenger *member(msgr_ctx *ctx, const char *entity, int preset,
 int main(void)
 {
     msgr_ctx *ctx = check_ctx();
-    msgr_messenger *monitor, *client;
+    msgr_messenger *monitor, *client, *osd;
     msgr_conn *conn = NULL;
     msgr_msg *request = NULL;
     char addrs[128];
@@ -104,8 +107,19 @@ int main(void)
     CHECK(msgr_auth_ticket_left(client, 32) > 0);
     CHECK_IS(msgr_auth_ticket_left(NULL, MSGR_ENTITY_OSD), -EINVAL);
     WAIT_UNTIL(served >= 2);
-
+    CHECK_IS(msgr_auth_keys_left(client), -ENOENT);
+    CHECK_IS(msgr_auth_keys_left(NULL), -EINVAL);
     msgr_conn_unref(conn);
+
+    osd = member(ctx, "osd.0", MSGR_POLICY_LOSSY_CLIENT, handle);
+    CHECK_OK(msgr_start(osd));
+    CHECK_OK(msgr_connect(osd, MSGR_ENTITY_MON, addrs, &conn));
+    WAIT_UNTIL(connected == 2);
+    CHECK_IS(msgr_auth_keys_left(osd), -ENOENT);
+    ask(conn, MSGR_AUTH_ROTATING_KEYS);
+    CHECK(msgr_auth_keys_left(osd) > 0);
+    msgr_conn_unref(conn);
+    check_end(osd);
     check_end(client);
     check_end(monitor);
     msgr_ctx_unref(ctx);

@@ -160,6 +160,7 @@ static const function functions[] = {
     ADDRESS(msgr_auth_handle_reply),
     ADDRESS(msgr_auth_serve),
     ADDRESS(msgr_auth_ticket_left),
+    ADDRESS(msgr_auth_keys_left),
     ADDRESS(msgr_set_auth_handler),
     ADDRESS(msgr_auth_reply_request),
     ADDRESS(msgr_auth_reply_more),

@@ -1322,6 +1322,17 @@ int msgr_auth_handle_reply(msgr_conn *monitor, const msgr_msg *reply, msgr_msg *
 int msgr_auth_serve(msgr_conn *client, const msgr_msg *request, msgr_msg **reply);
 
 /**
+ * For a daemon: seconds until the keys that open its clients' tickets should be asked
+ * for anew, by `msgr_auth_request` with MSGR_AUTH_ROTATING_KEYS: 0 for now, since the
+ * key in use has expired. Clients are denied once their tickets are made by keys that
+ * have not come, which is logged.
+ *
+ * Returns -ENOENT if there are none yet; -EINVAL. Any thread, also in callbacks. Ceph:
+ * `RotatingKeyRing::need_new_secrets`.
+ */
+int msgr_auth_keys_left(msgr_messenger *messenger);
+
+/**
  * Seconds until the ticket for services of that type (MSGR_ENTITY_*; 32 for the
  * ticket that the others hang on) should be renewed by `msgr_auth_request`: 0 for
  * now.

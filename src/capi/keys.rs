@@ -128,6 +128,29 @@ pub unsafe extern "C" fn msgr_auth_serve(
     })
 }
 
+/// For a daemon: seconds until the keys that open its clients' tickets should be asked
+/// for anew, by `msgr_auth_request` with MSGR_AUTH_ROTATING_KEYS: 0 for now, since the
+/// key in use has expired. Clients are denied once their tickets are made by keys that
+/// have not come, which is logged.
+///
+/// Returns -ENOENT if there are none yet; -EINVAL. Any thread, also in callbacks. Ceph:
+/// `RotatingKeyRing::need_new_secrets`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_auth_keys_left(messenger: *mut msgr_messenger) -> c_int {
+    // SAFETY: the caller's promise is the callee's.
+    guard(|| unsafe {
+        let left = handle::borrow(messenger)?.rotating_keys_left();
+        let left = left.ok_or(Refusal::of(
+            libc::ENOENT,
+            "no keys have come from a monitor",
+        ))?;
+        Ok(c_int::try_from(left.as_secs()).unwrap_or(c_int::MAX))
+    })
+}
+
 /// Seconds until the ticket for services of that type (MSGR_ENTITY_*; 32 for the
 /// ticket that the others hang on) should be renewed by `msgr_auth_request`: 0 for
 /// now.

@@ -67,6 +67,14 @@ impl Keys {
         lock(&self.keyring).iter().next().is_none()
     }
 
+    /// How long until the keys of our own service should be asked for anew; none if
+    /// there are none.
+    pub(crate) fn rotating_left(&self, now: WallTime) -> Option<Duration> {
+        let rotating = lock(&self.rotating);
+        let (_, current) = rotating.current()?;
+        Some(since_1970(current.expiration).saturating_sub(since_1970(now)))
+    }
+
     /// Adds keys, or replaces them.
     pub(crate) fn add(&self, keys: &Keyring) {
         let mut keyring = lock(&self.keyring);
@@ -169,6 +177,88 @@ fn keyfile(path: &str) -> Result<Option<CryptoKey>> {
         .map_err(|why| Error::invalid(format!("keyfile {path}: {why}")))
 }
 
+pub(crate) fn since_1970(time: WallTime) -> Duration {
+    Duration::new(time.sec.into(), time.nsec)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Random, Secret};
+
+    const NOW: WallTime = WallTime {
+        sec: 1_800_000_000,
+        nsec: 0,
+    };
+
+    fn keys(kinds: &[KeyType]) -> Keys {
+        let random = Mutex::new(Random::new(1));
+        let entropy = Entropy::new(move |bytes| {
+            let mut random = lock(&random);
+            bytes.fill_with(|| random.next() as u8);
+            Ok(())
+        });
+        let name = "mon.a".parse().unwrap();
+        let keys = Keys::read(&Conf::default(), &name, &entropy).unwrap();
+        let mut keyring = Keyring::default();
+        for (kind, at) in kinds.iter().zip(0..) {
+            let entry = KeyringEntry {
+                key: CryptoKey::generate(*kind, &entropy).unwrap(),
+                caps: BTreeMap::new(),
+            };
+            keyring.insert(format!("osd.{at}").parse().unwrap(), entry);
+        }
+        keys.add(&keyring);
+        keys
+    }
+
+    #[test]
+    fn rotating_keys_are_good_until_the_current_one_expires_whatever_peers_show() {
+        let of_monitor = keys(&[KeyType::Aes]);
+        let rotating = of_monitor.issuing(EntityType::OSD, NOW).unwrap();
+        let (_, secret) = rotating.current().unwrap();
+        let expires = secret.expiration;
+        let sooner = |secs: u32| WallTime {
+            sec: expires.sec - secs,
+            ..expires
+        };
+        let keys = keys(&[KeyType::Aes]);
+        assert_eq!(keys.rotating_left(NOW), None);
+        keys.set_rotating(rotating.clone());
+        let left = Duration::from_secs(60);
+        assert_eq!(keys.rotating_left(sooner(60)), Some(left));
+        assert_eq!(keys.rotating_left(sooner(0)), Some(Duration::ZERO));
+        // A key that a stranger claims to know of is no reason to bother a monitor.
+        let newer = rotating.highest + 1;
+        assert!(keys.service_secret(EntityType::OSD, newer).is_none());
+        assert_eq!(keys.rotating_left(sooner(60)), Some(left));
+    }
+
+    #[test]
+    fn a_ticket_is_discarded_by_what_was_shown_of_it() {
+        let keys = keys(&[]);
+        let blob = |byte| TicketBlob {
+            secret_id: 1,
+            blob: vec![byte; 40],
+        };
+        let ticket = Ticket {
+            session_key: CryptoKey::new(KeyType::Aes, Secret::new(vec![1; 16])).unwrap(),
+            blob: blob(1),
+            expires: NOW,
+            renew_after: NOW,
+        };
+        keys.keep(Tickets {
+            global_id: 4100,
+            by_service: BTreeMap::from([(EntityType::OSD, ticket.clone())]),
+        });
+        keys.discard(EntityType::OSD, &blob(2));
+        keys.discard(EntityType::MDS, &blob(1));
+        assert_eq!(keys.ticket(EntityType::OSD), Some(ticket));
+        keys.discard(EntityType::OSD, &blob(1));
+        assert_eq!(keys.ticket(EntityType::OSD), None);
+    }
 }

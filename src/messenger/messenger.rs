@@ -137,6 +137,13 @@ impl Messenger {
         self.inner.ticket_left(service)
     }
 
+    /// For a daemon: how long until the keys that open its clients' tickets should be
+    /// asked for anew, by [`Connection::auth_request`](crate::Connection::auth_request).
+    /// None if there are none yet; zero once the key that is in use has expired.
+    pub fn rotating_keys_left(&self) -> Option<Duration> {
+        self.inner.rotating_keys_left()
+    }
+
     /// Listens at all of `addrs`. Port 0 looks for a free one from
     /// `ms_bind_port_min` to `ms_bind_port_max`. Newcomers are accepted from the
     /// first dispatcher on.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::async_messenger::AsyncMessenger;
 use super::connection::Connection;
 use super::error::{Error, Result};
+use super::keys::since_1970;
 use crate::proto::{
     AuthContext, AuthFault, AuthWant, ConMode, KeyStore, MSG_AUTH, MSG_AUTH_REPLY, MonAuth,
     Progress,
@@ -88,6 +89,11 @@ impl AsyncMessenger {
             .then(|| since_1970(ticket.renew_after).saturating_sub(since_1970(now)))
     }
 
+    /// The same of the keys that open tickets for our own service.
+    pub(crate) fn rotating_keys_left(&self) -> Option<Duration> {
+        self.keys().rotating_left(self.wall())
+    }
+
     /// The monotonic clock.
     pub(crate) fn now(&self) -> Time {
         self.stack().least_loaded().now()
@@ -97,10 +103,6 @@ impl AsyncMessenger {
     pub(crate) fn wall(&self) -> WallTime {
         self.stack().least_loaded().wall()
     }
-}
-
-fn since_1970(time: WallTime) -> Duration {
-    Duration::new(time.sec.into(), time.nsec)
 }
 
 fn message(kind: u16, front: &[u8]) -> Message {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use msgr::{AuthWant, ConMode, ConnectionRef, Context, EntityType, Messenger, Policy};
 
@@ -20,9 +21,14 @@ const KEYRING: &str = "
 ";
 
 /// The lines of one entity.
+fn section(keyring: &str, name: &str) -> String {
+    let mut sections = keyring.split('[');
+    let found = sections.find(|section| section.starts_with(name));
+    format!("[{}", found.unwrap())
+}
+
 fn keyring_of(name: &str) -> String {
-    let section = KEYRING.split('[').find(|section| section.starts_with(name));
-    format!("[{}", section.unwrap())
+    section(KEYRING, name)
 }
 
 struct Member {
@@ -74,20 +80,25 @@ fn log_in(member: &Member, monitor: &Member) -> ConnectionRef {
     con
 }
 
-fn play(modes: &[(&str, &str)], mode: ConMode) {
+fn play(keyring: &str, modes: &[(&str, &str)], mode: ConMode) {
     let server = Policy::stateless_server();
-    let monitor = member("mon.a", KEYRING, server, modes);
-    let osd = member("osd.0", &keyring_of("osd.0"), server, modes);
+    let monitor = member("mon.a", keyring, server, modes);
+    let osd = member("osd.0", &section(keyring, "osd.0"), server, modes);
     let client = member(
         "client.alice",
-        &keyring_of("client.alice"),
+        &section(keyring, "client.alice"),
         Policy::lossy_client(),
         modes,
     );
 
     let to_monitor = log_in(&osd, &monitor);
     assert_eq!(to_monitor.identity().unwrap().mode, mode);
+    assert_eq!(osd.messenger.rotating_keys_left(), None);
     ask(&osd, &monitor, &to_monitor, AuthWant::RotatingKeys);
+    // They change once in the life of a ticket, which is an hour.
+    let left = osd.messenger.rotating_keys_left().unwrap();
+    let hours = [Duration::from_secs(3500), Duration::from_secs(2 * 3600)];
+    assert!((hours[0]..=hours[1]).contains(&left), "{left:?}");
 
     let to_monitor = log_in(&client, &monitor);
     assert!(client.messenger.ticket_left(EntityType::OSD).is_some());
@@ -121,14 +132,14 @@ fn play(modes: &[(&str, &str)], mode: ConMode) {
 
 #[test]
 fn tickets_of_a_monitor_open_the_way_to_a_daemon_in_both_modes() {
-    play(
-        &[
-            ("ms_mon_client_mode", "crc"),
-            ("ms_mon_cluster_mode", "crc"),
-        ],
-        ConMode::Crc,
-    );
-    play(&[("ms_secure_only", "true")], ConMode::Secure);
+    let crc = [
+        ("ms_mon_client_mode", "crc"),
+        ("ms_mon_cluster_mode", "crc"),
+    ];
+    for keyring in [KEYRING] {
+        play(keyring, &crc, ConMode::Crc);
+        play(keyring, &[("ms_secure_only", "true")], ConMode::Secure);
+    }
 }
 
 #[test]
