@@ -75,6 +75,19 @@ impl Keys {
         Some(since_1970(current.expiration).saturating_sub(since_1970(now)))
     }
 
+    /// The second one, unless it may be that a daemon does not know it: then its own key
+    /// is of the first.
+    fn issued_type(&self) -> KeyType {
+        let keyring = lock(&self.keyring);
+        let mut types = keyring.iter().map(|(_, entry)| entry.key.kind());
+        let has_first = types.any(|kind| kind == KeyType::Aes);
+        if has_first {
+            KeyType::Aes
+        } else {
+            KeyType::Aes256Krb5
+        }
+    }
+
     /// Adds keys, or replaces them.
     pub(crate) fn add(&self, keys: &Keyring) {
         let mut keyring = lock(&self.keyring);
@@ -105,10 +118,11 @@ impl KeyStore for Keys {
             EntityType::AUTH => self.auth_validity,
             _ => self.service_validity,
         };
+        let kind = self.issued_type();
         let mut issuing = lock(&self.issuing);
         let secrets = issuing.entry(service).or_default();
         // Without randomness there are no new keys, and those there are run out.
-        let _ = secrets.rotate(KeyType::Aes, life, now, &self.entropy);
+        let _ = secrets.rotate(kind, life, now, &self.entropy);
         Some(secrets.clone()).filter(|secrets| secrets.current().is_some())
     }
 
@@ -214,6 +228,24 @@ mod tests {
         }
         keys.add(&keyring);
         keys
+    }
+
+    #[test]
+    fn keys_of_the_second_type_are_issued_where_everybody_has_one() {
+        use KeyType::{Aes, Aes256Krb5};
+        for (kinds, expected) in [
+            (&[Aes][..], Aes),
+            (&[Aes256Krb5, Aes], Aes),
+            (&[Aes, Aes256Krb5], Aes),
+            (&[Aes256Krb5, Aes256Krb5], Aes256Krb5),
+        ] {
+            let keys = keys(kinds);
+            for service in [EntityType::AUTH, EntityType::OSD] {
+                let issued = keys.issuing(service, NOW).unwrap();
+                let issued = issued.secrets.values().map(|secret| secret.key.kind());
+                assert_eq!(issued.collect::<Vec<_>>(), [expected; 3], "{kinds:?}");
+            }
+        }
     }
 
     #[test]

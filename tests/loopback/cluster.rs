@@ -20,6 +20,18 @@ const KEYRING: &str = "
 \tcaps osd = \"allow rw\"
 ";
 
+/// The same with keys of the second type.
+const KEYRING_256: &str = "
+[osd.0]
+\tkey = AgDAY2trAAAAACAAJTA7RlFcZ3J9iJOeqbS/ytXg6/YBDBciLThDTllkb3o=
+\tcaps mon = \"allow profile osd\"
+\tcaps osd = \"allow *\"
+[client.alice]
+\tkey = AgDAY2trAAAAACAASlVga3aBjJeirbjDztnk7/oFEBsmMTxHUl1oc36JlJ8=
+\tcaps mon = \"allow r\"
+\tcaps osd = \"allow rw\"
+";
+
 /// The lines of one entity.
 fn section(keyring: &str, name: &str) -> String {
     let mut sections = keyring.split('[');
@@ -136,7 +148,7 @@ fn tickets_of_a_monitor_open_the_way_to_a_daemon_in_both_modes() {
         ("ms_mon_client_mode", "crc"),
         ("ms_mon_cluster_mode", "crc"),
     ];
-    for keyring in [KEYRING] {
+    for keyring in [KEYRING, KEYRING_256] {
         play(keyring, &crc, ConMode::Crc);
         play(keyring, &[("ms_secure_only", "true")], ConMode::Secure);
     }
