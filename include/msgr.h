@@ -613,8 +613,10 @@ int msgr_get_myaddrs(msgr_messenger *messenger, char *buf, size_t len);
  *
  * `peer_type` (`MSGR_ENTITY_...`) is what the peer must be and chooses the
  * policy; `addrs` is written as for `msgr_bind`: all that the peer has. They
- * are tried in order while nobody is there, or nobody who speaks the protocol.
- * The messenger's own address gives its loopback connection.
+ * are tried in order, those of v2 first, while nobody is there, or nobody who
+ * speaks the protocol; those of v1 by a lossless policy only if nobody listens at
+ * those of v2, or somebody who speaks v1. The messenger's own address gives its
+ * loopback connection.
  *
  * `*out` gets a reference that belongs to the caller, NULL on failure.
  * Returns 0; -EINVAL, also for addresses without one to dial;
