@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::proto::{
     ConMode, Event, LinkDown, METHOD_CEPHX, METHOD_NONE, Protocol, ProtocolConfig, Verdict,
 };
-use crate::types::{AuthName, EntityType, Policy, Time};
+use crate::types::{AuthName, EntityType, Policy, Time, features};
 
 use super::keys::prove;
 use super::pair::{CLIENT_SOCKET, End, SERVER, SERVER_V1, acceptor_of_v1, addrs, config, message};
@@ -21,6 +21,11 @@ const ADDRESS_LEN: usize = 136;
 const HOST_TYPE: usize = 8;
 const CONNECT_SEQ: usize = 16;
 const PROTOCOL_VERSION: usize = 20;
+// Answers to it.
+const RESET_SESSION: u8 = 2;
+const WAIT: u8 = 3;
+const RETRY_SESSION: u8 = 4;
+const RETRY_GLOBAL: u8 = 5;
 const BAD_AUTHORIZER: u8 = 11;
 
 fn peer(name: &str, seed: u64) -> ProtocolConfig {
@@ -174,6 +179,39 @@ fn a_stranger_that_speaks_of_the_session_is_told_that_there_is_none() {
         let stranger = Meeting::over(dialler, &server, legacy).ask();
         let none = Verdict::Reset { full: true };
         assert_eq!(stranger.meets(&owner.acceptor), none);
+    }
+}
+
+/// Whoever listens now where a peer was may say what he likes of its session.
+#[test]
+fn an_acceptor_that_proves_nothing_has_no_say_in_a_session_of_v1() {
+    for tag in [RESET_SESSION, WAIT, RETRY_SESSION, RETRY_GLOBAL] {
+        let server = server();
+        let Meeting {
+            mut dialler,
+            acceptor: session,
+        } = session_of_osd_3(&server, true);
+        dialler.protocol.send(message(2, 10, 0, 0).into());
+        dialler.disconnect(LinkDown::Eof, NOW);
+        let mut meeting = Meeting::over(dialler, &server, true);
+        // It has the banner and the addresses of the one that is not there.
+        meeting.carry();
+        let mut dialler = meeting.dialler;
+        let asked = dialler.transmit_all(NOW);
+        assert_eq!(asked[ADDRESS_LEN + CONNECT_SEQ], 2, "it goes on");
+        let mut reply = vec![tag];
+        reply.extend(features::SUPPORTED_DEFAULT.to_le_bytes());
+        reply.extend([99, 0, 0, 0, 99, 0, 0, 0, 10, 0, 0, 0]);
+        reply.extend([0; 5]);
+        dialler.receive(&reply, NOW);
+        let resets = dialler.count(|event| *event == Event::RemoteReset);
+        assert_eq!((resets, dialler.was_reset()), (0, false), "{tag}");
+        // It may be asked again by those counts, but only there.
+        dialler.disconnect(LinkDown::Eof, NOW);
+        assert_eq!(dialler.protocol.state_name(), "BACKOFF", "{tag}");
+        dialler.time_out();
+        let again = Meeting::over(dialler, &server, true).ask();
+        assert_eq!(again.meets(&session), Verdict::Resume, "{tag}");
     }
 }
 

@@ -229,11 +229,8 @@ fn on_reply(
             let said = dialogue.reply_more(shown, auth)?;
             go_on(attempt, said, None, context)
         }
-        Tag::Ready | Tag::Seq => {
-            let said = dialogue.done(auth.auth.keys.global_id(), ConMode::Crc, shown, auth)?;
-            go_on(attempt, said, Some(reply), context)
-        }
-        _ if !shown.is_empty() => {
+        // Who proves nothing begins no session and ends none.
+        tag if !shown.is_empty() || matches!(tag, Tag::Ready | Tag::Seq | Tag::ResetSession) => {
             let said = dialogue.done(auth.auth.keys.global_id(), ConMode::Crc, shown, auth)?;
             go_on(attempt, said, Some(reply), context)
         }
