@@ -22,6 +22,9 @@ pub struct Session {
     pub server_cookie: u64,
     /// The peer's highest count of attempts that was seen.
     pub peer_global_seq: u64,
+    /// The number of our own last attempt, in v1 of the last that led to a link. They
+    /// rise, also above one that the peer has asked for.
+    pub own_global_seq: u64,
     /// Counts the attempts to resume this session. In v1, which has no cookies, it
     /// also says that there is one.
     pub connect_seq: u64,

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use crate::proto::captured::{conversation, headers, hex};
 use crate::proto::replay::messages;
 use crate::proto::{
-    ConMode, CryptoKey, Event, KeyType, LinkDown, METHOD_CEPHX, METHOD_NONE, PERMANENT, Protocol,
-    ProtocolConfig, Ticket, TicketBlob,
+    ConMode, CryptoKey, Event, GlobalSeq, KeyType, LinkDown, METHOD_CEPHX, METHOD_NONE, PERMANENT,
+    Protocol, ProtocolConfig, Ticket, TicketBlob,
 };
 use crate::types::{EntityType, Entropy, NoEntropy, Policy, Secret, Time, WallTime};
 
@@ -221,7 +221,7 @@ impl Dialler {
         }
         speak(&mut settings, self.name);
         if self.global_seq > 1 {
-            settings.global_seq.next(self.global_seq - 2);
+            settings.global_seq = Arc::new(GlobalSeq::above(self.global_seq - 1));
         }
         settings
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::proto::{Event, Protocol};
+use crate::proto::{Event, GlobalSeq, Protocol};
 use crate::types::{EntityType, Message, Policy, Time};
 
 use super::pair::{End, addrs, client_config, config};
@@ -78,7 +78,7 @@ fn play_acceptor(name: &str, from: &str, global_seq: u64) -> End {
     let mut settings = config("mon.0", policy);
     settings.msgr2_supported = 1;
     if global_seq > 1 {
-        settings.global_seq.next(global_seq - 2);
+        settings.global_seq = Arc::new(GlobalSeq::above(global_seq - 1));
     }
     let from: std::net::SocketAddr = from.parse().unwrap();
     let local = if from.is_ipv4() {

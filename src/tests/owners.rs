@@ -182,6 +182,42 @@ fn a_stranger_that_speaks_of_the_session_is_told_that_there_is_none() {
     }
 }
 
+/// Attempts are numbered for all peers together: one that asks for a high number gets it
+/// for itself.
+#[test]
+fn no_peer_uses_up_the_numbers_that_the_others_see() {
+    for legacy in [false, true] {
+        let server = server();
+        let client = peer("osd.3", 1);
+        let numbers = Arc::clone(&client.global_seq);
+        let owner = Meeting::new(client, &server, legacy).ask().open();
+        let (mut dialler, mut session) = (owner.dialler, owner.acceptor);
+        dialler.protocol.send(message(2, 10, 0, 0).into());
+        dialler.disconnect(LinkDown::Eof, NOW);
+        let mut again = Meeting::over(dialler, &server, legacy).ask();
+        let asked_for = if legacy { 7000 } else { u64::MAX - 7000 };
+        let acceptor = &mut again.acceptor.protocol;
+        acceptor.refuse(Verdict::RetryGlobal(asked_for));
+        assert_eq!(acceptor.asked(), None);
+        (0..2).for_each(|_| again.carry());
+        assert_eq!(again.meets(&session), Verdict::Resume, "by that number");
+        let next = (numbers.next(), numbers.next_narrow());
+        assert!(next.0 < 10 && next.1 < 10, "{next:?}");
+
+        // It need not ask for it on the next link.
+        let (protocol, events) = (&mut session.protocol, &mut session.events);
+        protocol.take_over(&mut again.acceptor.protocol, false, NOW, events);
+        again.acceptor = session;
+        (0..4).for_each(|_| again.carry());
+        let (mut dialler, session) = (again.dialler, again.acceptor);
+        assert!(dialler.protocol.is_open(), "{}", dialler.story());
+        dialler.protocol.send(message(3, 10, 0, 0).into());
+        dialler.disconnect(LinkDown::Eof, NOW);
+        let third = Meeting::over(dialler, &server, legacy).ask();
+        assert_eq!(third.meets(&session), Verdict::Resume);
+    }
+}
+
 /// Whoever listens now where a peer was may say what he likes of its session.
 #[test]
 fn an_acceptor_that_proves_nothing_has_no_say_in_a_session_of_v1() {

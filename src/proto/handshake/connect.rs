@@ -117,7 +117,9 @@ impl Connecting {
             }
             (Self::Reconnect(mut dialled, identity, declined), Tag::SessionRetryGlobal) => {
                 let newest = payload::<SessionRetryGlobal>(frame)?.global_seq;
-                dialled.global_seq = context.config.global_seq.next(newest);
+                let next = context.config.global_seq.next();
+                dialled.global_seq = next.max(newest.saturating_add(1));
+                context.session.own_global_seq = dialled.global_seq;
                 Ok(reconnect(dialled, identity, declined + 1, context))
             }
             (Self::Ident(..), Tag::IdentMissingFeatures) => Err(Fault::MissingFeatures(

@@ -60,11 +60,13 @@ impl Protocol {
         if target.kind == AddrType::Legacy {
             return self.begin_legacy(target, deadline);
         }
+        let above = self.session.own_global_seq.saturating_add(1);
+        self.session.own_global_seq = self.config.global_seq.next().max(above);
         let dialled = Dialled {
             gained: None,
             peer_type: self.peer_type,
             target,
-            global_seq: self.config.global_seq.next(0),
+            global_seq: self.session.own_global_seq,
         };
         self.shake(Handshake::Connect(Connecting::Banner(dialled)), deadline);
     }

@@ -70,11 +70,12 @@ impl Protocol {
 
     /// The socket that was dialled is up.
     pub(super) fn begin_legacy(&mut self, target: EntityAddr, deadline: Time) {
+        let above = v1::narrow(self.session.own_global_seq).saturating_add(1);
         let dialled = v1::Dialled {
             peer_type: self.peer_type,
             target,
             addrs: self.peer.clone(),
-            global_seq: self.config.global_seq.next_narrow(),
+            global_seq: self.config.global_seq.next_narrow().max(above),
         };
         self.shake_legacy(deadline, |context| {
             v1::Handshake::Connect(v1::Connecting::start(dialled, context))

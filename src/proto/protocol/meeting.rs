@@ -230,7 +230,7 @@ impl Protocol {
         self.writer.control(&ServerIdent {
             addrs: self.local.clone(),
             gid: self.config.own_number(),
-            global_seq: self.config.global_seq.next(0),
+            global_seq: self.config.global_seq.next(),
             supported_features: self.policy.features_supported,
             required_features: self.policy.features_required | features::MSG_ADDR2,
             flags: if lossy { FLAG_LOSSY } else { 0 },

@@ -298,7 +298,6 @@ fn on_answer(
             again(attempt, context)
         }
         Tag::RetryGlobal => {
-            // A peer must not be able to use up the numbers that all others see.
             let next = context.config.global_seq.next_narrow();
             attempt.dialled.global_seq = next.max(reply.global_seq.saturating_add(1));
             again(attempt, context)
@@ -370,8 +369,12 @@ fn open(
     context: &mut Context<'_>,
 ) -> Step<Connecting> {
     let Dialled {
-        peer_type, addrs, ..
+        peer_type,
+        addrs,
+        global_seq,
+        ..
     } = &attempt.dialled;
+    context.session.own_global_seq = (*global_seq).into();
     context.session.connect_seq = reply.connect_seq.into();
     context.session.peer_global_seq = reply.global_seq.into();
     let features = context.policy.features_supported & reply.features;
