@@ -174,7 +174,7 @@ fn redial(end: &mut End) {
     end.receive(&opening, NOW);
 }
 
-fn address(ip: [u8; 4], port: u16, nonce: u32) -> Vec<u8> {
+pub fn address(ip: [u8; 4], port: u16, nonce: u32) -> Vec<u8> {
     let mut bytes = vec![0; 4];
     bytes.extend(nonce.to_le_bytes());
     bytes.extend([0, 2]);
@@ -184,7 +184,7 @@ fn address(ip: [u8; 4], port: u16, nonce: u32) -> Vec<u8> {
     bytes
 }
 
-fn reply(tag: u8, global_seq: u32, connect_seq: u32) -> Vec<u8> {
+pub fn reply(tag: u8, global_seq: u32, connect_seq: u32) -> Vec<u8> {
     let mut bytes = vec![tag];
     bytes.extend(features::SUPPORTED_DEFAULT.to_le_bytes());
     bytes.extend(global_seq.to_le_bytes());

@@ -11,13 +11,16 @@ use crate::types::{EntityType, Policy, Secret, Time, WallTime};
 
 use super::handshake::frame;
 use super::keys::{Known, authenticate, entropy};
-use super::pair::{End, SERVER, addrs, config};
+use super::legacy::{address, reply};
+use super::pair::{End, SERVER, SERVER_V1, addrs, config};
 
 const NOW: Time = Time::ZERO;
 
 const BANNER: &[u8] = b"ceph v2\n\x10\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 const HELLO: u8 = 1;
 const AUTH_BAD_METHOD: u8 = 3;
+/// The answer of an acceptor of v1.
+const BAD_AUTHORIZER: u8 = 11;
 const EACCES: i32 = -13;
 const EOPNOTSUPP: i32 = -95;
 
@@ -44,25 +47,32 @@ fn tickets(secret_id: u64) -> Tickets {
     }
 }
 
-/// A dialler that has shown its ticket to an OSD, and what it has got.
-fn showing() -> (End, Arc<dyn KeyStore>) {
+/// A dialler with a ticket for the OSD that is there, whose socket is up, and what it has
+/// got.
+fn dialling(policy: Policy, peer: &str) -> (End, Arc<dyn KeyStore>) {
     let known = Known {
         tickets: Mutex::new(tickets(1)),
         global_id: 4100,
         ..Known::default()
     };
-    let mut client = config("client.alice", Policy::lossy_client());
+    let mut client = config("client.alice", policy);
     authenticate(&mut client, known, entropy(1), ConMode::Crc);
     let keys = Arc::clone(&client.auth.keys);
     let mut end = End::new(Protocol::connect(
         Arc::new(client),
         addrs("any:/5"),
         EntityType::OSD,
-        addrs(SERVER),
+        addrs(peer),
         1,
     ));
     end.protocol.start(NOW, &mut end.events);
     end.protocol.handle_connected(None, NOW);
+    (end, keys)
+}
+
+/// One that has shown it.
+fn showing() -> (End, Arc<dyn KeyStore>) {
+    let (mut end, keys) = dialling(Policy::lossy_client(), SERVER);
     let hello = [&[4, 1, 1, 1, 28, 0, 0, 0][..], &[0; 28]].concat();
     end.receive(&[BANNER, &frame(HELLO, &hello)].concat(), NOW);
     assert_eq!(end.protocol.state_name(), "AUTH_CONNECTING");
@@ -100,4 +110,44 @@ fn a_ticket_that_came_meanwhile_stays() {
     keys.keep(tickets(2));
     decline(&mut end, EACCES, METHOD_CEPHX);
     assert_eq!(keys.ticket(EntityType::OSD), Some(ticket(2)));
+}
+
+/// What an acceptor of v1 says first.
+fn opening() -> Vec<u8> {
+    let addresses = [
+        address([10, 0, 0, 1], 6800, 7),
+        address([10, 0, 0, 2], 40_000, 0),
+    ];
+    [b"ceph v027", &*addresses.concat()].concat()
+}
+
+/// The number of the key that the ticket is made by which a dialler of v1 shows next.
+fn shown_in_v1(end: &mut End) -> u64 {
+    end.transmit_all(NOW);
+    end.receive(&opening(), NOW);
+    let asked = end.transmit_all(NOW);
+    // Behind address, request, version, global_id, service and version.
+    let at = 136 + 33 + 1 + 8 + 4 + 1;
+    u64::from_le_bytes(asked[at..at + 8].try_into().unwrap())
+}
+
+/// Which does not say whether it is the ticket: the next one may do.
+#[test]
+fn a_ticket_that_is_refused_in_v1_is_not_shown_again_and_another_may_come() {
+    let (mut end, keys) = dialling(Policy::lossless_client(), SERVER_V1);
+    assert_eq!(shown_in_v1(&mut end), 1);
+    end.receive(&reply(BAD_AUTHORIZER, 0, 0), NOW);
+    assert_eq!(keys.ticket(EntityType::OSD), None);
+    // It looks for another one as long as it is patient.
+    for _ in 0..3 {
+        assert_eq!(end.protocol.state_name(), "BACKOFF", "{}", end.story());
+        end.time_out();
+        end.protocol.handle_connected(None, NOW);
+        end.receive(&opening(), NOW);
+        assert!(end.story().contains("no ticket for osd"), "{}", end.story());
+    }
+    keys.keep(tickets(2));
+    end.time_out();
+    end.protocol.handle_connected(None, NOW);
+    assert_eq!(shown_in_v1(&mut end), 2, "{}", end.story());
 }

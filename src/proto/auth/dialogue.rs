@@ -174,9 +174,9 @@ impl Dialogue {
         self.try_next(context, fault)
     }
 
-    /// An acceptor that takes the method and not what was shown: another ticket is to
-    /// be had.
-    fn discard_shown(&self, is_taken: bool, context: AuthContext<'_>) {
+    /// The acceptor does not take what was shown, though it takes the method, perhaps:
+    /// another ticket is to be had.
+    pub fn discard_shown(&self, is_taken: bool, context: AuthContext<'_>) {
         let (service, shown) = match &self.part {
             Part::Authorizer(authorizer) if self.deep || is_taken => {
                 (context.peer_type, Some(authorizer.shown()))

@@ -217,7 +217,8 @@ fn on_reply(
     let shown = &reply.authorizer;
     match reply.tag {
         Tag::BadAuthorizer => {
-            // It does not say what would do instead.
+            // It does not say what would do instead. Another ticket may.
+            dialogue.discard_shown(true, auth);
             let said = dialogue.bad_method(-EACCES, &[], &[], auth)?;
             go_on(attempt, said, None, context)
         }
