@@ -374,7 +374,8 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  * * `ms_max_half_open` (4096, 0 for no limit): so many accepted connections may
  *   be without a session at a time. For one more the oldest is closed.
  * * `ms_max_half_open_per_source` (256): so many of them from one IPv4 address
- *   or one IPv6 network of 64 bits.
+ *   or one IPv6 network of 64 bits. As long as its oldest is younger than 5
+ *   seconds a source may have more, up to what `ms_max_half_open` leaves.
  * * `ms_max_handshake_bytes` (64K), `ms_max_handshake_frame_bytes` (16K, no
  *   more), `ms_max_auth_attempts` (8): what a peer may send before it has a
  *   session, in all and in one frame (in v1, one authorizer), and how often it may

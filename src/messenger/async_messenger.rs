@@ -403,8 +403,8 @@ impl AsyncMessenger {
 
     /// Counts a socket that was just accepted from there. Another one may have to
     /// go for it.
-    pub(crate) fn enter(&self, from: IpAddr) -> Entrant<Place> {
-        let (entrant, evicted) = self.half_open.enter(from);
+    pub(crate) fn enter(&self, from: IpAddr, now: Time) -> Entrant<Place> {
+        let (entrant, evicted) = self.half_open.enter(from, now);
         self.counters.accepted.add(1);
         if let Some(evicted) = evicted {
             match evicted.limit {

@@ -76,7 +76,7 @@ impl Processor {
                         from,
                         at: self.at,
                         kind: self.kind,
-                        entrant: self.messenger.enter(from.ip()),
+                        entrant: self.messenger.enter(from.ip(), center.now()),
                     };
                     let event = External::Accepted(Arc::clone(&self.messenger), newcomer);
                     worker.dispatch_event_external(event);

@@ -100,7 +100,10 @@ fn garbage(arena: &Arena) -> usize {
 /// More peers that say nothing than may be there.
 fn half_open() -> usize {
     let arena = Arena::of(End::server(
-        &[("ms_max_half_open_per_source", "100")],
+        &[
+            ("ms_max_half_open", "100"),
+            ("ms_max_half_open_per_source", "50"),
+        ],
         "v2:127.0.0.1:0",
     ));
     let mut silent: Vec<Peer> = (0..400).map(|_| arena.server.dial()).collect();

@@ -16,6 +16,7 @@ mod mutations;
 mod plan;
 mod restart;
 mod run;
+mod storm;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
