@@ -369,8 +369,8 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  *   without its network. Who listens at 10.0.0.1:6800 listens also at the socket
  *   10.0.0.1-6800.sock there, of mode 0600, and a peer on the same host that has
  *   the same folder set dials that first. Addresses and all else stay as they
- *   are. The folder must belong to the process's user or to root, and nobody
- *   else may write to it.
+ *   are. The folder must belong to the process's user or to root, nobody else
+ *   may write to it, and it must not be a symbolic link.
  * * `ms_max_half_open` (4096, 0 for no limit): so many accepted connections may
  *   be without a session at a time. For one more the oldest is closed.
  * * `ms_max_half_open_per_source` (256): so many of them from one IPv4 address

@@ -18,13 +18,15 @@ use super::socket::{ConnectedSocket, ServerSocket};
 
 /// A folder of sockets. It must belong to this user, or to root, and nobody else
 /// may write to it: who can put a socket there is taken for the process that has
-/// the address.
+/// the address. Nor may it be a symbolic link, which others may be able to change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalSockets {
     dir: PathBuf,
 }
 
-/// The file of a listening socket. It goes with the socket.
+/// The file of a listening socket. It goes before the socket: as long as that is
+/// there, nobody takes the file for one that was left behind, and its number cannot
+/// be that of another one.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -53,11 +55,8 @@ impl LocalSockets {
         // Nobody can have connected before: it does not listen yet.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         socket.listen(backlog)?;
-        Ok(ServerSocket::Local {
-            socket,
-            at,
-            _file: file,
-        })
+        let file = Some(file);
+        Ok(ServerSocket::Local { file, socket, at })
     }
 
     /// Connects to the process of this host that has the address `to`.
@@ -90,7 +89,9 @@ impl LocalSockets {
     }
 
     fn check(&self) -> io::Result<()> {
-        let dir = fs::metadata(&self.dir)?;
+        // Without a slash at its end, which would lead through a link.
+        let dir: PathBuf = self.dir.components().collect();
+        let dir = fs::symlink_metadata(dir)?;
         let is_trusted = dir.uid() == geteuid().as_raw() || dir.uid() == 0;
         if !dir.is_dir() || !is_trusted || dir.mode() & 0o022 != 0 {
             let why = format!(
@@ -193,10 +194,61 @@ mod tests {
         }
     }
 
+    /// A folder of the test's own.
+    fn folder(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("msgr-{name}-{}", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_folder_behind_a_symbolic_link_is_not_used() {
+        let dir = folder("link");
+        let (real, link) = (dir.join("real"), dir.join("link"));
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let listen = |dir: &Path| LocalSockets::new(dir).listen(addr("127.0.0.1:1"), 1);
+        assert!(listen(&real).is_ok());
+        for link in [link.clone(), link.join("")] {
+            let refused = listen(&link).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{link:?}");
+        }
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn the_file_of_a_socket_goes_before_the_socket() {
+        let dir = folder("order");
+        let (sockets, at) = (LocalSockets::new(&dir), addr("127.0.0.1:1"));
+        let path = sockets.path(at);
+        let there = SockAddr::unix(&path).unwrap();
+        for _ in 0..1000 {
+            let socket = sockets.listen(at, 1).unwrap();
+            std::thread::scope(|scope| {
+                let (found, wait) = std::sync::mpsc::channel();
+                let (there, path) = (&there, &path);
+                scope.spawn(move || {
+                    loop {
+                        match new_socket().unwrap().connect(there) {
+                            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+                            // It ended while we were on the way to it.
+                            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                                return assert!(!path.exists(), "nobody listens at what is there");
+                            }
+                            _ => drop(found.send(())),
+                        }
+                    }
+                });
+                wait.recv().unwrap();
+                drop(socket);
+            });
+        }
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
     #[test]
     fn only_the_loopback_leads_to_a_wildcard_and_nothing_to_another_host() {
-        let dir = std::env::temp_dir().join(format!("msgr-find-{}", std::process::id()));
-        fs::create_dir(&dir).unwrap();
+        let dir = folder("find");
         let sockets = LocalSockets::new(&dir);
         let touch = |at: &str| fs::write(sockets.path(addr(at)), "").unwrap();
         let finds = |to: &str| {

@@ -83,12 +83,12 @@ pub enum ServerSocket {
     Kernel(Socket),
     /// The kernel's, in a folder, on behalf of an address.
     Local {
+        /// Where it is found, until its end.
+        file: Option<SocketFile>,
         /// Of the Unix domain.
         socket: Socket,
         /// The address.
         at: SocketAddr,
-        /// Where it is found: kept for its end.
-        _file: SocketFile,
     },
     /// A simulation's.
     #[cfg(test)]
@@ -158,7 +158,11 @@ impl ServerSocket {
 impl Drop for ServerSocket {
     fn drop(&mut self) {
         match self {
-            Self::Kernel(socket) | Self::Local { socket, .. } => end(socket),
+            Self::Kernel(socket) => end(socket),
+            Self::Local { file, socket, .. } => {
+                drop(file.take());
+                end(socket);
+            }
             #[cfg(test)]
             Self::Simulated(_) => {}
         }
