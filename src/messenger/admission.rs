@@ -4,6 +4,12 @@
 //! The three are taken in one order by all, so nobody waits in a circle. What
 //! is the peer type's comes back when the application drops the message, what
 //! is the messenger's when the message has been dispatched.
+//!
+//! A message that came compressed has been granted what it takes packed, and wants
+//! what it takes unpacked in the place of that. It keeps the one while it waits for
+//! the other, or there would be memory that nobody counts; but of the messenger's it
+//! keeps nothing while it waits for what is the peer type's, or somebody could wait
+//! in a circle after all.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,6 +18,7 @@ use super::async_messenger::AsyncMessenger;
 use super::connection::ConnectionRef;
 use super::external::External;
 use super::shared_throttle::SharedThrottle;
+use crate::proto::Request;
 use crate::types::{EntityType, Hold};
 
 /// Who waits, and for the how manieth time.
@@ -51,6 +58,8 @@ struct Share {
 pub(crate) struct Entry {
     bytes: u64,
     share: Option<Share>,
+    /// What it has of the messenger's already: what it takes packed.
+    packed: u64,
     next: Step,
 }
 
@@ -220,9 +229,18 @@ impl AsyncMessenger {
     /// Asks for room for a message of `con`. If there is none `con` is woken
     /// when there is, by [`External::Admitted`] with that `wait`.
     #[inline]
-    pub(crate) fn admit(&self, con: &ConnectionRef, wait: u64, bytes: u64) -> Result<Hold, Entry> {
+    pub(crate) fn admit(
+        &self,
+        con: &ConnectionRef,
+        wait: u64,
+        request: Request,
+    ) -> Result<Hold, Entry> {
+        if request.packed > 0 {
+            return Entry::unpack(request).proceed(con, wait);
+        }
+        let bytes = request.bytes;
         let Some(policy) = self.policy_throttles().of(con.peer_type()) else {
-            if bytes == 0 || self.take_or_wait(con, wait, bytes) {
+            if bytes == 0 || self.take_or_wait(con, wait, 0, bytes) {
                 return Ok(Hold::NONE);
             }
             return Err(Entry::new(bytes, None));
@@ -241,9 +259,16 @@ impl AsyncMessenger {
         self.throttle().put(bytes, wake(of));
     }
 
-    fn take_or_wait(&self, con: &ConnectionRef, wait: u64, bytes: u64) -> bool {
+    /// Takes `bytes` in the place of the `packed` ones that it has, if any.
+    #[inline]
+    fn take_or_wait(&self, con: &ConnectionRef, wait: u64, packed: u64, bytes: u64) -> bool {
+        let waiter = || (Arc::clone(con), wait);
+        if packed == 0 {
+            return self.throttle().get_or_wait(bytes, waiter);
+        }
+        let of = || Budget::Dispatch(Arc::clone(con.messenger()));
         self.throttle()
-            .get_or_wait(bytes, || (Arc::clone(con), wait))
+            .grow_or_wait(packed, bytes, waiter, wake(of))
     }
 }
 
@@ -253,7 +278,28 @@ impl Entry {
             Some(_) => Step::Message,
             None => Step::Dispatch,
         };
-        Self { bytes, share, next }
+        Self {
+            bytes,
+            share,
+            packed: 0,
+            next,
+        }
+    }
+
+    /// To unpack what was granted packed.
+    #[cold]
+    fn unpack(request: Request) -> Self {
+        let share = request.hold.into_held::<Share>();
+        let next = match &share {
+            Some(_) => Step::Bytes,
+            None => Step::Dispatch,
+        };
+        Self {
+            bytes: request.bytes,
+            share,
+            packed: request.packed,
+            next,
+        }
     }
 
     /// Goes on with what a wait has brought.
@@ -284,6 +330,7 @@ impl Entry {
                 let of = || Budget::Dispatch(Arc::clone(messenger));
                 let is_it = |waiter: &Waiter| waiter.0.id() == con.id() && waiter.1 == wait;
                 messenger.throttle().cancel(is_it, wake(of));
+                messenger.put_throttle(self.packed);
             }
         }
     }
@@ -292,12 +339,19 @@ impl Entry {
     fn proceed(mut self, con: &ConnectionRef, wait: u64) -> Result<Hold, Self> {
         loop {
             let granted = match (self.next, &self.share) {
-                (Step::Message, Some(share)) => share.of.messages.admit(1, con, wait),
+                (Step::Message, Some(share)) => share.of.messages.admit(0, 1, con, wait),
                 _ if self.bytes == 0 => true,
-                (Step::Bytes, Some(share)) => share.of.bytes.admit(self.bytes, con, wait),
-                _ => con.messenger().take_or_wait(con, wait, self.bytes),
+                (Step::Bytes, Some(share)) => {
+                    let bytes = &share.of.bytes;
+                    bytes.admit(share.bytes, self.bytes, con, wait)
+                }
+                _ => (con.messenger()).take_or_wait(con, wait, self.packed, self.bytes),
             };
             if !granted {
+                if self.next == Step::Bytes {
+                    let packed = std::mem::take(&mut self.packed);
+                    con.messenger().put_throttle(packed);
+                }
                 return Err(self);
             }
             if self.pass() {

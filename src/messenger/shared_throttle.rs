@@ -112,10 +112,20 @@ impl SharedThrottle {
         *self.max.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes `amount`, or lets the connection wait.
-    pub(super) fn admit(&self, amount: u64, con: &ConnectionRef, wait: u64) -> bool {
+    /// Takes `amount` in the place of what the connection `has`, or lets it wait.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        has: u64,
+        amount: u64,
+        con: &ConnectionRef,
+        wait: u64,
+    ) -> bool {
         let waiter = || Waiter::Link(Arc::clone(con), wait);
-        self.budget.get_or_wait(amount, waiter)
+        if has == 0 {
+            return self.budget.get_or_wait(amount, waiter);
+        }
+        let wake = self.wake();
+        self.budget.grow_or_wait(has, amount, waiter, wake)
     }
 
     /// Gives back what was taken for a connection.

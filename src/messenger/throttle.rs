@@ -20,16 +20,29 @@ pub(crate) struct Throttle<W> {
 }
 
 struct Waiters<W> {
-    /// What each waits for, in the order of their turns.
+    /// Those who wait to have more than they have, in the order of their turns.
+    /// They go before all others, who could only be in their way.
+    growing: VecDeque<Growth<W>>,
+    /// What those have, all together.
+    parked: u64,
+    /// What each of the others waits for, in the order of their turns.
     queue: VecDeque<(u64, W)>,
     /// Nobody waits any more.
     closed: bool,
+}
+
+struct Growth<W> {
+    from: u64,
+    to: u64,
+    waiter: W,
 }
 
 impl<W> Throttle<W> {
     /// A budget of `max`; 0 is no limit at all.
     pub(crate) fn new(max: u64) -> Self {
         let waiters = Waiters {
+            growing: VecDeque::new(),
+            parked: 0,
             queue: VecDeque::new(),
             closed: false,
         };
@@ -62,11 +75,37 @@ impl<W> Throttle<W> {
         // Set before the second try: a `put` that comes between the try and the
         // queueing sees the flag and waits for the lock.
         self.contended.store(true, Ordering::SeqCst);
-        if waiters.queue.is_empty() && self.try_take(bytes) {
+        if waiters.is_empty() && self.try_take(bytes) {
             self.contended.store(false, Ordering::SeqCst);
             return true;
         }
         waiters.queue.push_back((bytes, waiter()));
+        false
+    }
+
+    /// Takes `to` in the place of the `from` bytes that were taken before, at once,
+    /// or queues what `waiter` makes, ahead of those who have nothing, and answers
+    /// false; [`Throttle::put`] hands it back later, with what has been added.
+    ///
+    /// Once all that is out belongs to those who wait like this, the first of them
+    /// gets what it wants though it is too much: nobody else could give back.
+    pub(crate) fn grow_or_wait(
+        &self,
+        from: u64,
+        to: u64,
+        waiter: impl FnOnce() -> W,
+        wake: impl FnMut(W, u64),
+    ) -> bool {
+        let mut waiters = self.waiters();
+        if waiters.growing.is_empty() && self.try_grow(from, to, from) {
+            return true;
+        }
+        self.contended.store(true, Ordering::SeqCst);
+        waiters.parked += from;
+        let waiter = waiter();
+        waiters.growing.push_back(Growth { from, to, waiter });
+        // What was put meanwhile, or what it has itself, may let somebody go on.
+        self.grant(waiters, wake);
         false
     }
 
@@ -111,8 +150,14 @@ impl<W> Throttle<W> {
         // One that is not there was woken a moment ago.
         let (cancelled, left) = waiting.into_iter().partition(|(_, waiter)| is_it(waiter));
         waiters.queue = left;
+        let growing = std::mem::take(&mut waiters.growing);
+        let (ended, left): (VecDeque<_>, _) = growing
+            .into_iter()
+            .partition(|growth| is_it(&growth.waiter));
+        waiters.growing = left;
+        waiters.parked -= ended.iter().map(|growth| growth.from).sum::<u64>();
         self.grant(waiters, wake);
-        drop::<VecDeque<_>>(cancelled);
+        drop::<(VecDeque<_>, _)>((cancelled, ended));
     }
 
     /// The end: lets go of those who wait, unwoken. Nobody waits from now on.
@@ -121,22 +166,31 @@ impl<W> Throttle<W> {
         self.max.store(u64::MAX, Ordering::SeqCst);
         waiters.closed = true;
         let left = std::mem::take(&mut waiters.queue);
+        let growing = std::mem::take(&mut waiters.growing);
+        waiters.parked = 0;
         self.contended.store(false, Ordering::SeqCst);
         drop(waiters);
-        drop(left);
+        drop((left, growing));
     }
 
     /// Gives those in front what there is, and wakes them unlocked.
     fn grant(&self, mut waiters: MutexGuard<'_, Waiters<W>>, mut wake: impl FnMut(W, u64)) {
         let mut granted = Vec::new();
+        while let Some(&Growth { from, to, .. }) = waiters.growing.front() {
+            if !self.try_grow(from, to, waiters.parked) {
+                break;
+            }
+            waiters.parked -= from;
+            let grown = waiters.growing.pop_front();
+            granted.extend(grown.map(|growth| (to - from, growth.waiter)));
+        }
         while let Some((bytes, _)) = waiters.queue.front() {
-            if !self.try_take(*bytes) {
+            if !waiters.growing.is_empty() || !self.try_take(*bytes) {
                 break;
             }
             granted.extend(waiters.queue.pop_front());
         }
-        self.contended
-            .store(!waiters.queue.is_empty(), Ordering::SeqCst);
+        self.contended.store(!waiters.is_empty(), Ordering::SeqCst);
         drop(waiters);
         granted
             .into_iter()
@@ -158,8 +212,25 @@ impl<W> Throttle<W> {
             .is_ok()
     }
 
+    /// `parked` is all that those have who wait for more.
+    fn try_grow(&self, from: u64, to: u64, parked: u64) -> bool {
+        let grow = |taken: u64| {
+            let sum = taken.checked_add(to.saturating_sub(from))?;
+            (sum <= self.max.load(Ordering::SeqCst) || taken <= parked).then_some(sum)
+        };
+        self.taken
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, grow)
+            .is_ok()
+    }
+
     fn waiters(&self) -> MutexGuard<'_, Waiters<W>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W> Waiters<W> {
+    fn is_empty(&self) -> bool {
+        self.growing.is_empty() && self.queue.is_empty()
     }
 }
 
@@ -219,6 +290,46 @@ mod tests {
         assert_eq!(put(&throttle, 90), "d");
         assert_eq!(put(&throttle, 30), "");
         assert_eq!(throttle.current(), 0);
+    }
+
+    #[test]
+    fn who_wants_more_than_it_has_goes_before_those_who_have_nothing() {
+        let throttle = Throttle::new(100);
+        let nobody = |_, _| unreachable!("nobody waits");
+        assert!(throttle.get_or_wait(20, || 'a'));
+        assert!(throttle.grow_or_wait(20, 40, || 'a', nobody));
+        assert_eq!(throttle.current(), 40);
+        assert!(throttle.get_or_wait(50, || 'b'));
+        assert!(!throttle.get_or_wait(20, || 'c'));
+        assert!(!throttle.grow_or_wait(50, 70, || 'b', nobody));
+        assert!(!throttle.get_or_fail(1));
+        assert_eq!(throttle.current(), 90, "it keeps what it has");
+        let mut woken = Vec::new();
+        throttle.put(30, |who, more| woken.push((who, more)));
+        assert_eq!(woken, [('b', 20), ('c', 20)]);
+        assert_eq!(throttle.current(), 100);
+    }
+
+    #[test]
+    fn if_all_is_with_those_who_want_more_the_first_of_them_gets_it() {
+        let throttle = Throttle::new(100);
+        let mut woken = Vec::new();
+        for who in ['a', 'b', 'c'] {
+            assert!(throttle.get_or_wait(33, || who));
+        }
+        for who in ['a', 'b', 'c'] {
+            let wake = |who, more| woken.push((who, more));
+            assert!(!throttle.grow_or_wait(33, 60, || who, wake));
+        }
+        // Only then nobody else could have given back.
+        assert_eq!(woken, [('a', 27)]);
+        assert_eq!(throttle.current(), 126);
+        assert_eq!(put(&throttle, 60), "b");
+        throttle.cancel(|who| *who == 'c', |_, _| unreachable!());
+        assert_eq!(put(&throttle, 33), "");
+        assert_eq!(put(&throttle, 60), "");
+        assert_eq!(throttle.current(), 0);
+        assert!(throttle.get_or_fail(1000), "nobody waits any more");
     }
 
     #[test]

@@ -18,9 +18,9 @@ pub struct Clock {
 pub struct Intake<'a> {
     /// Events, in order.
     pub events: &'a mut Vec<Event>,
-    /// Asked once per message, before its payload is read: is there room for
-    /// that many bytes?
-    pub admit: &'a mut dyn FnMut(u64) -> Admission,
+    /// Asked once per message, before its payload is read: is there room for it?
+    /// And once more before one that came compressed is unpacked.
+    pub admit: &'a mut dyn FnMut(Request) -> Admission,
     /// Sees each message before it counts as received; an errno says that it is bad.
     pub decode: Option<Decode<'a>>,
     /// Parsing pauses at so many events; the rest of the input stays unused.
@@ -30,6 +30,18 @@ pub struct Intake<'a> {
 /// Looks into a message, and may change it.
 pub type Decode<'a> = &'a mut dyn FnMut(&mut Message) -> Result<(), i32>;
 
+/// What a message is to be granted.
+#[derive(Debug)]
+pub struct Request {
+    /// Payload bytes.
+    pub bytes: u64,
+    /// Those that it has been granted already, in the place of which these are
+    /// wanted: what it takes compressed. They are the asked one's business again.
+    pub packed: u64,
+    /// What came with the grant of those.
+    pub hold: Hold,
+}
+
 /// Whether a message may be read.
 #[derive(Debug)]
 pub enum Admission {
@@ -37,6 +49,18 @@ pub enum Admission {
     Granted(Hold),
     /// Not yet: see [`Protocol::handle_admitted`](super::Protocol::handle_admitted).
     Wait,
+}
+
+impl Request {
+    /// To read so many bytes.
+    #[inline]
+    pub const fn of(bytes: u64) -> Self {
+        Self {
+            bytes,
+            packed: 0,
+            hold: Hold::NONE,
+        }
+    }
 }
 
 /// Something that happened.

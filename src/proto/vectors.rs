@@ -12,7 +12,7 @@ use super::frame::control::{
     IdentMissingFeatures, Keepalive2, Keepalive2Ack, ServerIdent, SessionReconnect, SessionReset,
 };
 use super::frame::{FrameReader, FrameWriter, MessageHeader, Revision, Tag, crc_update};
-use super::output::{Admission, Clock, Event, Intake};
+use super::output::{Admission, Clock, Event, Intake, Request};
 use super::session::Session;
 use crate::types::{AddrType, EntityAddr, EntityAddrVec, Hold, Message, Time};
 
@@ -247,8 +247,8 @@ fn an_aborted_frame_is_passed_over_and_its_budget_given_back() {
         let mut reader = reader(revision);
         let mut admitted = 0;
         let mut rest = &bytes[..];
-        let mut admit = |payload| {
-            admitted += payload;
+        let mut admit = |request: Request| {
+            admitted += request.bytes;
             Admission::Granted(Hold::NONE)
         };
         assert!(reader.next(&mut rest, &mut admit).unwrap().is_none());

@@ -5,7 +5,9 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::proto::{Admission, Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig};
+use crate::proto::{
+    Admission, Clock, Event, Intake, LinkDown, Outgoing, Protocol, ProtocolConfig, Request,
+};
 use crate::types::{
     EntityAddr, EntityAddrVec, EntityType, Hold, Message, Policy, PolicySet, Time, WallTime,
 };
@@ -153,7 +155,9 @@ impl End {
         loop {
             let mut asked = None;
             let (refuse, balance) = (self.refuse, &mut self.balance);
-            let mut admit = |payload: u64| {
+            let mut admit = |request: Request| {
+                let payload = request.bytes;
+                *balance -= request.packed;
                 let refuse = refuse && payload > 0;
                 asked = Some(payload).filter(|_| refuse);
                 *balance += if refuse { 0 } else { payload };

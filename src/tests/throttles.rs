@@ -378,3 +378,97 @@ fn two_peers_that_are_full_towards_each_other_get_on() {
         assert!(out.0 <= 1, "{out:?}");
     }
 }
+
+/// Does nothing until it is told to.
+struct Busy {
+    free: Mutex<Receiver<()>>,
+    done: Mutex<Sender<u64>>,
+}
+
+impl Dispatcher for Busy {
+    fn dispatch(&self, _: &ConnectionRef, message: Box<Message>) -> Result<(), Box<Message>> {
+        // Nobody tells any more: the test is over.
+        let _ = self.free.lock().unwrap().recv();
+        let _ = self.done.lock().unwrap().send(message.tid);
+        Ok(())
+    }
+}
+
+/// Half of it can be compressed away.
+fn half_noise(len: usize) -> bytes::Bytes {
+    let mut random = crate::types::Random::new(1);
+    let mut noise: Vec<u8> = (0..len / 2).map(|_| random.below(256) as u8).collect();
+    noise.resize(len, 0);
+    noise.into()
+}
+
+#[cfg(feature = "lz4")]
+#[test]
+fn compressed_messages_that_wait_for_room_to_be_unpacked_take_no_more_than_a_throttle_gives() {
+    const CLIENTS: u64 = 30;
+    const SIZE: u64 = 4 << 20;
+    const THROTTLE: u64 = 40 << 20;
+    // What a link has read before it sees that there is no room.
+    const STAGED: u64 = CLIENTS * (300 << 10);
+    let context = Context::new();
+    for (key, value) in [
+        ("ms_compress_mode", "force"),
+        ("ms_compression_algorithm", "lz4"),
+        ("ms_dispatch_throttle_bytes", "40M"),
+    ] {
+        context.conf_set(key, value).unwrap();
+    }
+    for by_type in [0, THROTTLE] {
+        let server = Server::new(&context, Policy::stateless_server(), by_type, 0);
+        let ((free, wait), (sender, done)) = (channel(), channel());
+        let busy = Busy {
+            free: wait.into(),
+            done: sender.into(),
+        };
+        server
+            .messenger
+            .add_dispatcher_head(Arc::new(busy))
+            .unwrap();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|nonce| client(&context, Policy::lossy_client(), nonce))
+            .collect();
+        let data = half_noise(SIZE as usize);
+        let cons: Vec<_> = (0..)
+            .zip(&clients)
+            .map(|(tid, client)| {
+                let con = connect(client, &server);
+                let mut message = message(tid, 0);
+                message.data = data.clone().into();
+                con.send(message).unwrap();
+                con
+            })
+            .collect();
+        let counted = |name| {
+            let workers = server.messenger.inner().stack().workers();
+            let of = |worker: &crate::event::Worker<_>| {
+                let group = format!("AsyncMessenger::Worker-{}", worker.id());
+                server.messenger.perf_get(&group, name).unwrap()
+            };
+            workers.iter().map(of).sum::<u64>()
+        };
+        // Nothing is dispatched, so in the end nothing more can be read.
+        let mut before = 0;
+        for _ in 0..DEADLINE.as_millis() / 100 {
+            pause(Duration::from_millis(100));
+            let now = counted("msgr_recv_bytes");
+            if now == std::mem::replace(&mut before, now) && now > THROTTLE / 2 {
+                break;
+            }
+        }
+        // What has come, and what has become twice as large since.
+        let memory = before + counted("msgr_recv_messages") * SIZE / 2;
+        // One message gets on whatever others hold that wait as it does.
+        assert!(memory <= THROTTLE + SIZE + STAGED, "{memory} bytes");
+        for _ in 0..CLIENTS {
+            free.send(()).unwrap();
+            done.recv_timeout(DEADLINE).expect("a message");
+        }
+        server.settle((0, 0, 0));
+        drop(cons);
+    }
+}

@@ -73,6 +73,12 @@ impl Hold {
         Self(Some(Box::new(Box::new(held))))
     }
 
+    /// What is held, if it is one of these.
+    pub(crate) fn into_held<T: Any>(self) -> Option<T> {
+        let held = self.0?.downcast::<T>().ok()?;
+        Some(*held)
+    }
+
     /// True if something is held.
     pub const fn is_some(&self) -> bool {
         self.0.is_some()

@@ -221,9 +221,9 @@ impl Link {
             decoder.map(|decoder| |message: &mut Message| decode(decoder, con, message));
         let mut intake = Intake {
             events,
-            admit: &mut |bytes| {
+            admit: &mut |request| {
                 *wait += 1;
-                match con.messenger().admit(con, *wait, bytes) {
+                match con.messenger().admit(con, *wait, request) {
                     Ok(hold) => Admission::Granted(hold),
                     Err(waits) => {
                         *entry = Some(Box::new(waits));

@@ -6,7 +6,7 @@
 
 use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::fault::Fault;
-use crate::proto::output::Admission;
+use crate::proto::output::{Admission, Request};
 use crate::types::Hold;
 
 use super::body::{Body, Frame, Layout};
@@ -134,7 +134,7 @@ impl FrameReader {
     pub fn next<'a>(
         &mut self,
         input: &mut &'a [u8],
-        admit: &mut dyn FnMut(u64) -> Admission,
+        admit: &mut dyn FnMut(Request) -> Admission,
     ) -> Result<Option<Frame<'a>>, Fault> {
         if self.packed.is_some() {
             return self.unpack_admitted();
@@ -150,7 +150,7 @@ impl FrameReader {
     fn next_other<'a>(
         &mut self,
         input: &mut &'a [u8],
-        admit: &mut dyn FnMut(u64) -> Admission,
+        admit: &mut dyn FnMut(Request) -> Admission,
     ) -> Result<Option<Frame<'a>>, Fault> {
         self.next_of(None, input, admit)
     }
@@ -162,7 +162,7 @@ impl FrameReader {
         &mut self,
         plain: Option<Revision>,
         input: &mut &'a [u8],
-        admit: &mut dyn FnMut(u64) -> Admission,
+        admit: &mut dyn FnMut(Request) -> Admission,
     ) -> Result<Option<Frame<'a>>, Fault> {
         loop {
             let preamble = match self.pending {
@@ -277,27 +277,34 @@ impl FrameReader {
     }
 
     /// Unpacks a frame. To read it was granted what it takes packed; to keep it,
-    /// what it takes unpacked is to be granted first. The one is given back before
-    /// the other is asked for: who kept what others wait for while waiting for
-    /// what they keep would wait for ever.
+    /// what it takes unpacked is to be granted first, in the place of that: as long
+    /// as it waits it takes what it takes packed.
     #[cold]
     fn unpack(
         &mut self,
         frame: Frame<'_>,
-        admit: &mut dyn FnMut(u64) -> Admission,
+        admit: &mut dyn FnMut(Request) -> Admission,
     ) -> Result<Option<Frame<'static>>, Fault> {
         let algorithm = self.compression.ok_or(Fault::Compressed(frame.tag))?;
         let packed = Packed::measure(frame, algorithm, self.max_message.unwrap_or(0))?;
         if packed.tag() == Tag::Message {
-            self.refund();
             let payload = packed.payload_len();
-            let Admission::Granted(hold) = admit(payload) else {
-                self.waiting = true;
-                self.packed = Some(Box::new(packed.into_owned()));
-                return Ok(None);
-            };
+            if payload > self.admitted {
+                let request = Request {
+                    bytes: payload,
+                    packed: std::mem::take(&mut self.admitted),
+                    hold: std::mem::take(&mut self.hold),
+                };
+                let Admission::Granted(hold) = admit(request) else {
+                    self.waiting = true;
+                    self.packed = Some(Box::new(packed.into_owned()));
+                    return Ok(None);
+                };
+                self.hold = hold;
+            } else {
+                self.unused += self.admitted - payload;
+            }
             self.admitted = payload;
-            self.hold = hold;
         }
         packed.unpack().map(Some)
     }
@@ -390,10 +397,10 @@ impl FrameReader {
     }
 
     #[inline]
-    fn admit(&mut self, preamble: Preamble, admit: &mut dyn FnMut(u64) -> Admission) -> bool {
+    fn admit(&mut self, preamble: Preamble, admit: &mut dyn FnMut(Request) -> Admission) -> bool {
         if preamble.tag == Tag::Message {
             let payload = preamble.payload_len();
-            let Admission::Granted(hold) = admit(payload) else {
+            let Admission::Granted(hold) = admit(Request::of(payload)) else {
                 self.waiting = true;
                 self.pending = Some(preamble);
                 return false;

@@ -11,7 +11,7 @@ use crate::proto::captured::{hex, records, staged};
 use crate::proto::codec::{DecodeError, Reader};
 use crate::proto::fault::Fault;
 use crate::proto::out_queue::Outgoing;
-use crate::proto::output::Admission;
+use crate::proto::output::{Admission, Request};
 use crate::types::{Hold, Message, Payload, Secret};
 
 const REVISIONS: [Revision; 2] = [Revision::Rev0, Revision::Rev1];
@@ -290,8 +290,8 @@ fn a_waiting_sealed_message_is_admitted_once() {
         let bytes = staged(&writer);
         let (mut rest, mut asked) = (&bytes[..], Vec::new());
         for _ in 0..3 {
-            let refuse = &mut |len| {
-                asked.push(len);
+            let refuse = &mut |request: Request| {
+                asked.push(request.bytes);
                 Admission::Wait
             };
             assert!(reader.next(&mut rest, refuse).unwrap().is_none());

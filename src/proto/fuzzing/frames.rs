@@ -7,7 +7,7 @@ use crate::proto::auth::cephx::KeyType;
 use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::fault::Fault;
 use crate::proto::frame::{FrameReader, LegacyForm, Revision, Side, keys};
-use crate::proto::output::Admission;
+use crate::proto::output::{Admission, Request};
 use crate::types::{EntityName, EntityType, Hold, Secret, features};
 
 use super::keys::key;
@@ -411,8 +411,8 @@ fn take(
     let mut asked = 0;
     loop {
         let mut refused = false;
-        let mut admit = |payload: u64| {
-            assert!(payload <= MAX_MESSAGE);
+        let mut admit = |request: Request| {
+            assert!(request.bytes <= MAX_MESSAGE);
             asked += 1;
             refused = refuse && asked % 2 == 1;
             match refused {

@@ -3,7 +3,7 @@
 
 use std::io::IoSlice;
 
-use crate::proto::{Admission, Clock, Event, Intake, LinkDown, Protocol};
+use crate::proto::{Admission, Clock, Event, Intake, LinkDown, Protocol, Request};
 use crate::types::{Hold, Message, Time};
 
 use super::keys::NOW;
@@ -66,9 +66,9 @@ impl End {
         self.received += bytes.len();
         loop {
             let balance = &mut self.balance;
-            let mut admit = |payload: u64| {
-                assert!(payload <= MAX_MESSAGE);
-                *balance += payload;
+            let mut admit = |request: Request| {
+                assert!(request.bytes <= MAX_MESSAGE);
+                *balance += request.bytes - request.packed;
                 Admission::Granted(Hold::NONE)
             };
             let intake = &mut Intake {

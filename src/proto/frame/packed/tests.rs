@@ -4,7 +4,7 @@ use super::super::control::{Ack, ClientIdent, Control};
 use super::super::{FrameReader, FrameWriter, MessageHeader, Revision, Side, crc_update, keys};
 use super::*;
 use crate::proto::captured::staged;
-use crate::proto::output::Admission;
+use crate::proto::output::{Admission, Request};
 use crate::types::{EntityAddr, EntityAddrVec, Hold, Message, Random, Secret};
 
 const MAX_PAYLOAD: u64 = 8 << 20;
@@ -339,8 +339,8 @@ fn a_bomb_ends_at_the_largest_message_and_a_control_frame_at_16_kib() {
         let bytes = frame(Tag::Message, [&header, &half, &[], &half]);
         assert!(bytes.len() < 1 << 20);
         let mut asked = Vec::new();
-        let outcome = reader.next(&mut &bytes[..], &mut |len| {
-            asked.push(len);
+        let outcome = reader.next(&mut &bytes[..], &mut |request: Request| {
+            asked.push(request.bytes);
             Admission::Granted(Hold::NONE)
         });
         let refused = outcome.err().unwrap();
@@ -372,9 +372,9 @@ fn an_aborted_compressed_message_is_passed_over_unread() {
     assert_eq!(reader.take_unused(), 9);
 }
 
-/// Room is asked for twice: for what is read, and for what it becomes. Whatever
-/// is refused on the way, in the end the message holds what it takes unpacked and
-/// the rest has been given back.
+/// Room is asked for twice: for what is read, and in the place of that for what it
+/// becomes. Whatever is refused on the way, in the end the message holds what it
+/// takes unpacked.
 #[test]
 fn what_a_message_takes_unpacked_is_admitted_before_it_is_unpacked() {
     for algorithm in algorithms() {
@@ -391,8 +391,8 @@ fn what_a_message_takes_unpacked_is_admitted_before_it_is_unpacked() {
             while got.is_none() {
                 looks += 1;
                 assert!(looks <= 3);
-                let frame = reader.next(&mut rest, &mut |len| {
-                    asked.push(len);
+                let frame = reader.next(&mut rest, &mut |request: Request| {
+                    asked.push((request.bytes, request.packed));
                     match refusals[asked.len() - 1] {
                         false => Admission::Granted(Hold::NONE),
                         true => Admission::Wait,
@@ -407,8 +407,11 @@ fn what_a_message_takes_unpacked_is_admitted_before_it_is_unpacked() {
                     reader.handle_admitted(Hold::NONE);
                 }
             }
-            assert_eq!(asked, [on_wire, 62_000], "{algorithm:?} {refusals:?}");
-            assert_eq!(reader.take_unused(), on_wire);
+            assert_eq!(
+                asked,
+                [(on_wire, 0), (62_000, on_wire)],
+                "{algorithm:?} {refusals:?}"
+            );
             reader.spend();
             reader.refund();
             assert_eq!(reader.take_unused(), 0);
@@ -419,12 +422,25 @@ fn what_a_message_takes_unpacked_is_admitted_before_it_is_unpacked() {
 }
 
 #[test]
+fn a_message_that_gets_smaller_gives_back_what_it_does_not_need() {
+    for algorithm in algorithms() {
+        let (_, mut reader) = compressing(algorithm, 0);
+        let (header, data) = (packed(algorithm, &[0; 41]), packed(algorithm, &noise(5000)));
+        assert!(data.len() > 5000, "{algorithm:?} has made it smaller");
+        let bytes = frame(Tag::Message, [&header, &[], &[], &data]);
+        let got = next(&mut reader, &mut &bytes[..]).unwrap().unwrap();
+        assert_eq!(got.payloads()[2].len(), 5000);
+        assert_eq!(reader.take_unused(), data.len() as u64 - 5000);
+    }
+}
+
+#[test]
 fn a_link_lost_before_a_message_is_unpacked_gives_back_what_it_held() {
     let (mut writer, mut reader) = compressing(Algorithm::Snappy, 0);
     let wire = write(&mut writer, &message([text(3000), text(1), text(1)]), 1);
     let mut asked = Vec::new();
-    let frame = reader.next(&mut &wire[..], &mut |len| {
-        asked.push(len);
+    let frame = reader.next(&mut &wire[..], &mut |request: Request| {
+        asked.push(request.bytes);
         match asked.len() {
             1 => Admission::Granted(Hold::NONE),
             _ => Admission::Wait,
@@ -433,7 +449,7 @@ fn a_link_lost_before_a_message_is_unpacked_gives_back_what_it_held() {
     assert!(frame.unwrap().is_none());
     reader.handle_admitted(Hold::NONE);
     reader.reset();
-    assert_eq!(reader.take_unused(), asked.iter().sum::<u64>());
+    assert_eq!(reader.take_unused(), asked[1]);
     assert!(!reader.is_waiting());
     // The next link has yet to agree.
     reader.allow_messages(MAX_PAYLOAD);
