@@ -96,6 +96,26 @@ public:
       each(len, [&dest](const ptr &p, size_t from, size_t run) { dest.append(p, from, run); });
     }
     void copy_all(list &dest) { copy(get_remaining(), dest); }
+    /* The same in one piece, which is new if the bytes are in several. */
+    void copy_shallow(size_t len, ptr &dest) {
+      if (len > 0 && len <= get_remaining() && len <= piece->length() - in_piece)
+        dest = ptr(*piece, in_piece, len), *this += len;
+      else
+        copy_deep(len, dest);
+    }
+    void copy_deep(size_t len, ptr &dest) {
+      if (len > get_remaining())
+        throw end_of_buffer();
+      ptr whole(len);
+      copy(len, whole.c_str());
+      dest = std::move(whole);
+    }
+    /* The rest of the piece that it is in. */
+    ptr get_current_ptr() const {
+      if (end())
+        throw end_of_buffer();
+      return ptr(*piece, in_piece, piece->length() - in_piece);
+    }
     /* The longest run from here on within `want`, without copying; its length. */
     size_t get_ptr_and_advance(size_t want, const char **data) {
       if (end())
@@ -135,6 +155,9 @@ public:
   const pieces &buffers() const noexcept { return parts; }
   size_t get_num_buffers() const noexcept { return parts.size(); }
   bool is_contiguous() const noexcept { return parts.size() <= 1; }
+  /* The first and the last piece. There has to be one. */
+  const ptr &front() const noexcept { return parts.front(); }
+  const ptr &back() const noexcept { return parts.back(); }
 
   void push_back(ptr p) {
     if (p.length() == 0)
@@ -151,11 +174,16 @@ public:
     for (const ptr &p : same.parts)
       push_back(p);
   }
+  void append(list &&other) { claim_append(other); }
   /* Takes all of the other's. */
   void claim_append(list &other) {
-    append(other);
+    if (empty())
+      swap(other);
+    else
+      append(other);
     other.clear();
   }
+  void claim_append(list &&other) { claim_append(other); }
   void claim(list &other) {
     clear();
     swap(other);
@@ -186,8 +214,44 @@ public:
   const_iterator begin(size_t off = 0) const { return const_iterator(this, off); }
   const_iterator cbegin(size_t off = 0) const { return const_iterator(this, off); }
   const_iterator end() const { return const_iterator(this, len_); }
+  const_iterator cend() const { return end(); }
 
   void copy(size_t off, size_t len, char *dest) const { const_iterator(this, off).copy(len, dest); }
+  void copy(size_t off, size_t len, std::string &dest) const { const_iterator(this, off).copy(len, dest); }
+  void copy(size_t off, size_t len, list &dest) const { const_iterator(this, off).copy(len, dest); }
+  /* Overwrites. Whoever shares the bytes sees it. */
+  void copy_in(size_t off, size_t len, const char *src) {
+    if (off > len_ || len > len_ - off)
+      throw end_of_buffer();
+    for (ptr &p : parts) {
+      if (off < p.length()) {
+        const size_t run = std::min(len, p.length() - off);
+        p.copy_in(off, run, src);
+        src += run;
+        len -= run;
+        off = 0;
+      } else {
+        off -= p.length();
+      }
+      if (len == 0)
+        return;
+    }
+  }
+  void zero() {
+    for (ptr &p : parts)
+      p.zero();
+  }
+  /* Takes bytes out, into `taken` if there is one. */
+  void splice(size_t off, size_t len, list *taken = nullptr) {
+    list before, between, after;
+    before.substr_of(*this, 0, off);
+    between.substr_of(*this, off, len);
+    after.substr_of(*this, off + len, len_ - off - len);
+    if (taken != nullptr)
+      taken->append(between);
+    before.append(after);
+    swap(before);
+  }
   std::string to_str() const {
     std::string text;
     text.reserve(len_);
@@ -198,6 +262,20 @@ public:
   /* Joins the pieces. */
   void rebuild() {
     ptr whole(len_);
+    copy(0, len_, whole.c_str());
+    clear();
+    push_back(std::move(whole));
+  }
+  bool is_aligned(size_t align) const noexcept {
+    return std::all_of(parts.begin(), parts.end(),
+                       [align](const ptr &p) { return reinterpret_cast<uintptr_t>(p.c_str()) % align == 0; });
+  }
+  bool is_page_aligned() const noexcept { return is_aligned(4096); }
+  /* Joins the pieces at the beginning of a page, unless each begins one already. */
+  void rebuild_page_aligned() {
+    if (is_page_aligned())
+      return;
+    ptr whole = create_page_aligned(len_);
     copy(0, len_, whole.c_str());
     clear();
     push_back(std::move(whole));

@@ -7,11 +7,17 @@
 #ifndef MSGR_ENCODING_HPP
 #define MSGR_ENCODING_HPP
 
+#include <array>
+#include <deque>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <type_traits>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "bufferlist.hpp"
@@ -53,17 +59,24 @@ inline void decode(bool &v, bufferlist::const_iterator &p) {
   v = byte != 0;
 }
 
-inline void encode(double v, bufferlist &bl) {
-  uint64_t bits;
+namespace detail {
+template <class Bits, class T> void encode_bits(T v, bufferlist &bl) {
+  Bits bits;
   static_assert(sizeof(bits) == sizeof(v));
   std::memcpy(&bits, &v, sizeof(bits));
   encode(bits, bl);
 }
-inline void decode(double &v, bufferlist::const_iterator &p) {
-  uint64_t bits;
+template <class Bits, class T> void decode_bits(T &v, bufferlist::const_iterator &p) {
+  Bits bits;
   decode(bits, p);
   std::memcpy(&v, &bits, sizeof(v));
 }
+} // namespace detail
+
+inline void encode(float v, bufferlist &bl) { detail::encode_bits<uint32_t>(v, bl); }
+inline void decode(float &v, bufferlist::const_iterator &p) { detail::decode_bits<uint32_t>(v, p); }
+inline void encode(double v, bufferlist &bl) { detail::encode_bits<uint64_t>(v, bl); }
+inline void decode(double &v, bufferlist::const_iterator &p) { detail::decode_bits<uint64_t>(v, p); }
 
 inline void encode(std::string_view v, bufferlist &bl) {
   encode(uint32_t(v.size()), bl);
@@ -103,14 +116,47 @@ inline void decode(utime_t &v, bufferlist::const_iterator &p) {
 template <class T> auto encode(const T &v, bufferlist &bl) -> decltype(v.encode(bl), void()) { v.encode(bl); }
 template <class T> auto decode(T &v, bufferlist::const_iterator &p) -> decltype(v.decode(p), void()) { v.decode(p); }
 
+inline void encode(const bufferptr &v, bufferlist &bl) {
+  encode(uint32_t(v.length()), bl);
+  bl.append(v);
+}
+inline void decode(bufferptr &v, bufferlist::const_iterator &p) {
+  bufferlist bytes;
+  decode(bytes, p);
+  if (!bytes.is_contiguous())
+    bytes.rebuild();
+  v = bytes.empty() ? bufferptr() : bytes.front();
+}
+
+/* What is made of other things. All are announced first, since they may be made of each other. */
 template <class A, class B> void encode(const std::pair<A, B> &v, bufferlist &bl);
 template <class A, class B> void decode(std::pair<A, B> &v, bufferlist::const_iterator &p);
-template <class T, class A> void encode(const std::vector<T, A> &v, bufferlist &bl);
-template <class T, class A> void decode(std::vector<T, A> &v, bufferlist::const_iterator &p);
-template <class T, class C, class A> void encode(const std::set<T, C, A> &v, bufferlist &bl);
-template <class T, class C, class A> void decode(std::set<T, C, A> &v, bufferlist::const_iterator &p);
-template <class K, class V, class C, class A> void encode(const std::map<K, V, C, A> &v, bufferlist &bl);
-template <class K, class V, class C, class A> void decode(std::map<K, V, C, A> &v, bufferlist::const_iterator &p);
+template <class... Items> void encode(const std::tuple<Items...> &v, bufferlist &bl);
+template <class... Items> void decode(std::tuple<Items...> &v, bufferlist::const_iterator &p);
+template <class T, size_t N> void encode(const std::array<T, N> &v, bufferlist &bl);
+template <class T, size_t N> void decode(std::array<T, N> &v, bufferlist::const_iterator &p);
+template <class T> void encode(const std::optional<T> &v, bufferlist &bl);
+template <class T> void decode(std::optional<T> &v, bufferlist::const_iterator &p);
+
+#define MSGR_SEQUENCES(f) f(std::vector) f(std::list) f(std::deque)
+#define MSGR_SETS(f) f(std::set) f(std::multiset) f(std::unordered_set)
+#define MSGR_MAPS(f) f(std::map) f(std::multimap) f(std::unordered_map)
+
+#define MSGR_SEQUENCE(type)                                                                                            \
+  template <class T, class A> void encode(const type<T, A> &v, bufferlist &bl);                                        \
+  template <class T, class A> void decode(type<T, A> &v, bufferlist::const_iterator &p);
+#define MSGR_SET(type)                                                                                                 \
+  template <class T, class... More> void encode(const type<T, More...> &v, bufferlist &bl);                            \
+  template <class T, class... More> void decode(type<T, More...> &v, bufferlist::const_iterator &p);
+#define MSGR_MAP(type)                                                                                                 \
+  template <class K, class V, class... More> void encode(const type<K, V, More...> &v, bufferlist &bl);                \
+  template <class K, class V, class... More> void decode(type<K, V, More...> &v, bufferlist::const_iterator &p);
+MSGR_SEQUENCES(MSGR_SEQUENCE)
+MSGR_SETS(MSGR_SET)
+MSGR_MAPS(MSGR_MAP)
+#undef MSGR_SEQUENCE
+#undef MSGR_SET
+#undef MSGR_MAP
 
 namespace detail {
 template <class Items> void encode_items(const Items &items, bufferlist &bl) {
@@ -132,6 +178,38 @@ template <class Item, class Add> void decode_items(bufferlist::const_iterator &p
 }
 } // namespace detail
 
+#define MSGR_SEQUENCE(type)                                                                                            \
+  template <class T, class A> void encode(const type<T, A> &v, bufferlist &bl) { detail::encode_items(v, bl); }        \
+  template <class T, class A> void decode(type<T, A> &v, bufferlist::const_iterator &p) {                              \
+    v.clear();                                                                                                         \
+    detail::decode_items<T>(p, [&v](T &&item) { v.push_back(std::move(item)); });                                      \
+  }
+#define MSGR_SET(type)                                                                                                 \
+  template <class T, class... More> void encode(const type<T, More...> &v, bufferlist &bl) {                           \
+    detail::encode_items(v, bl);                                                                                       \
+  }                                                                                                                    \
+  template <class T, class... More> void decode(type<T, More...> &v, bufferlist::const_iterator &p) {                  \
+    v.clear();                                                                                                         \
+    detail::decode_items<T>(p, [&v](T &&item) { v.insert(std::move(item)); });                                         \
+  }
+#define MSGR_MAP(type)                                                                                                 \
+  template <class K, class V, class... More> void encode(const type<K, V, More...> &v, bufferlist &bl) {               \
+    detail::encode_items(v, bl);                                                                                       \
+  }                                                                                                                    \
+  template <class K, class V, class... More> void decode(type<K, V, More...> &v, bufferlist::const_iterator &p) {      \
+    v.clear();                                                                                                         \
+    detail::decode_items<std::pair<K, V>>(p, [&v](std::pair<K, V> &&item) { v.insert(std::move(item)); });             \
+  }
+MSGR_SEQUENCES(MSGR_SEQUENCE)
+MSGR_SETS(MSGR_SET)
+MSGR_MAPS(MSGR_MAP)
+#undef MSGR_SEQUENCE
+#undef MSGR_SET
+#undef MSGR_MAP
+#undef MSGR_SEQUENCES
+#undef MSGR_SETS
+#undef MSGR_MAPS
+
 template <class A, class B> void encode(const std::pair<A, B> &v, bufferlist &bl) {
   encode(v.first, bl);
   encode(v.second, bl);
@@ -140,24 +218,32 @@ template <class A, class B> void decode(std::pair<A, B> &v, bufferlist::const_it
   decode(v.first, p);
   decode(v.second, p);
 }
-template <class T, class A> void encode(const std::vector<T, A> &v, bufferlist &bl) { detail::encode_items(v, bl); }
-template <class T, class A> void decode(std::vector<T, A> &v, bufferlist::const_iterator &p) {
-  v.clear();
-  detail::decode_items<T>(p, [&v](T &&item) { v.push_back(std::move(item)); });
+template <class... Items> void encode(const std::tuple<Items...> &v, bufferlist &bl) {
+  std::apply([&bl](const Items &...item) { (encode(item, bl), ...); }, v);
 }
-template <class T, class C, class A> void encode(const std::set<T, C, A> &v, bufferlist &bl) {
-  detail::encode_items(v, bl);
+template <class... Items> void decode(std::tuple<Items...> &v, bufferlist::const_iterator &p) {
+  std::apply([&p](Items &...item) { (decode(item, p), ...); }, v);
 }
-template <class T, class C, class A> void decode(std::set<T, C, A> &v, bufferlist::const_iterator &p) {
-  v.clear();
-  detail::decode_items<T>(p, [&v](T &&item) { v.insert(std::move(item)); });
+/* No count: both ends know it. */
+template <class T, size_t N> void encode(const std::array<T, N> &v, bufferlist &bl) {
+  for (const T &item : v)
+    encode(item, bl);
 }
-template <class K, class V, class C, class A> void encode(const std::map<K, V, C, A> &v, bufferlist &bl) {
-  detail::encode_items(v, bl);
+template <class T, size_t N> void decode(std::array<T, N> &v, bufferlist::const_iterator &p) {
+  for (T &item : v)
+    decode(item, p);
 }
-template <class K, class V, class C, class A> void decode(std::map<K, V, C, A> &v, bufferlist::const_iterator &p) {
-  v.clear();
-  detail::decode_items<std::pair<K, V>>(p, [&v](std::pair<K, V> &&item) { v.insert(std::move(item)); });
+template <class T> void encode(const std::optional<T> &v, bufferlist &bl) {
+  encode(v.has_value(), bl);
+  if (v)
+    encode(*v, bl);
+}
+template <class T> void decode(std::optional<T> &v, bufferlist::const_iterator &p) {
+  bool present;
+  decode(present, p);
+  v.reset();
+  if (present)
+    decode(v.emplace(), p);
 }
 
 /* A structure that later versions may add to: its version, the oldest that can read it, its length. Ceph:
