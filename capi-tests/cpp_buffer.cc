@@ -236,6 +236,98 @@ static void later_versions_of_a_structure_are_passed_over()
     CHECK(thrown);
 }
 
+template <class T> static void comes_back(const T &v)
+{
+    bufferlist bl;
+    encode(v, bl);
+    T same{};
+    auto p = bl.cbegin();
+    decode(same, p);
+    CHECK(p.end() && same == v);
+}
+
+static void what_is_made_of_other_things_is_decoded()
+{
+    comes_back(1.25f);
+    comes_back(std::list<std::pair<uint8_t, std::string>>{{1, "one"}, {2, "two"}});
+    comes_back(std::deque<std::optional<int>>{1, std::nullopt, 3});
+    comes_back(std::multimap<int, std::list<int>>{{1, {2}}, {1, {3, 4}}});
+    comes_back(std::multiset<std::string>{"a", "a", "b"});
+    comes_back(std::unordered_map<std::string, std::set<int>>{{"a", {1, 2}}, {"b", {}}});
+    comes_back(std::unordered_set<int64_t>{5, 6});
+    comes_back(std::tuple<int, std::vector<bool>, std::string>{7, {true, false}, "text"});
+    comes_back(std::array<std::pair<int, uint16_t>, 2>{{{1, 2}, {3, 4}}});
+    bufferlist bl, pieces;
+    encode(bufferptr("abcd", 4), bl);
+    encode(bufferptr(), bl);
+    for (size_t i = 0; i < bl.length(); i++)
+        pieces.append(bufferptr(bl.c_str() + i, 1));
+    bufferptr full, empty("x", 1);
+    auto p = pieces.cbegin();
+    decode(full, p);
+    decode(empty, p);
+    CHECK(p.end() && full.length() == 4 && std::memcmp(full.c_str(), "abcd", 4) == 0 && empty.length() == 0);
+}
+
+/* "0123456789" in three pieces */
+static bufferlist digits()
+{
+    bufferlist bl;
+    bl.append(bufferptr("012", 3));
+    bl.append(bufferptr("3456", 4));
+    bl.append(bufferptr("789", 3));
+    return bl;
+}
+
+static void bytes_are_overwritten_and_taken_out_across_pieces()
+{
+    bufferlist bl = digits(), taken;
+    bl.copy_in(2, 6, "abcdef");
+    CHECK(bl.to_str() == "01abcdef89" && bl.get_num_buffers() == 3);
+    bl.splice(2, 6, &taken);
+    CHECK(bl.to_str() == "0189" && taken.to_str() == "abcdef");
+    bl.splice(0, 4);
+    CHECK(bl.empty());
+    bl.claim_append(taken);
+    CHECK(bl.to_str() == "abcdef" && taken.empty());
+    bl.append(digits());
+    std::string part;
+    bl.copy(4, 4, part);
+    CHECK(part == "ef01" && bl.front()[0] == 'a' && bl.back()[2] == '9' && bl.cend() == bl.end());
+    bl.zero();
+    CHECK(bl.to_str() == std::string(16, '\0'));
+    CHECK(throws_end([] { digits().copy_in(8, 3, "abc"); }));
+    CHECK(throws_end([] { digits().splice(8, 3); }));
+}
+
+static void an_iterator_gives_pieces_without_copying_where_it_can()
+{
+    const bufferlist bl = digits();
+    const char *second = (bl.buffers().begin() + 1)->c_str();
+    auto p = bl.cbegin(3);
+    CHECK(p.get_current_ptr().c_str() == second && p.get_current_ptr().length() == 4);
+    bufferptr shared, copied;
+    p.copy_shallow(4, shared);
+    CHECK(shared.c_str() == second && shared.length() == 4 && p.get_off() == 7);
+    p.seek(4);
+    p.copy_shallow(5, copied);
+    CHECK(std::string(copied.c_str(), 5) == "45678" && p.get_off() == 9);
+    CHECK(throws_end([] {
+        bufferptr whole;
+        bufferlist().cbegin().copy_deep(1, whole);
+    }));
+}
+
+static void pieces_may_be_joined_on_a_page()
+{
+    bufferlist bl = digits();
+    bl.rebuild_page_aligned();
+    CHECK(bl.is_page_aligned() && bl.get_num_buffers() == 1 && bl.to_str() == "0123456789");
+    const char *bytes = bl.c_str();
+    bl.rebuild_page_aligned();
+    CHECK(bl.c_str() == bytes);
+}
+
 int main()
 {
     small_appends_go_to_one_piece();
@@ -250,5 +342,9 @@ int main()
     numbers_are_little_endian();
     a_claimed_count_takes_no_memory();
     later_versions_of_a_structure_are_passed_over();
+    what_is_made_of_other_things_is_decoded();
+    bytes_are_overwritten_and_taken_out_across_pieces();
+    an_iterator_gives_pieces_without_copying_where_it_can();
+    pieces_may_be_joined_on_a_page();
     return 0;
 }
