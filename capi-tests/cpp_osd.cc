@@ -535,6 +535,26 @@ static void requests_are_answered_between_messengers()
     pair.end();
 }
 
+/* In Ceph, too, the operations' come behind what the message has already. */
+static void data_of_a_message_and_of_its_operations_arrive()
+{
+    auto cct = check_context();
+    Witness osd(cct.get()), client(cct.get());
+    osd.keeps = true;
+    Pair pair(cct.get(), osd, client);
+    auto both = request_for("first", "", "", CEPH_OSD_FLAG_WRITE);
+    bufferlist bl = text("message's ");
+    both->write(0, bl.length(), bl);
+    both->add_simple_op(CEPH_OSD_OP_APPEND, 0, 11);
+    both->ops[1].indata = text("operation's");
+    CHECK_OK(pair.con->send_message2(both));
+    WAIT_UNTIL(osd.got == 1);
+    CHECK(osd.kept[0]->get_data().to_str() == "message's operation's");
+    client.forget();
+    osd.forget();
+    pair.end();
+}
+
 static int reports;
 static void count_report(const char *, const char *) { LOCKED(reports++); }
 
@@ -577,6 +597,7 @@ int main()
     harmed_bytes_are_read_or_refused();
     commands_and_pings_come_back_as_they_went();
     requests_are_answered_between_messengers();
+    data_of_a_message_and_of_its_operations_arrive();
     what_is_no_request_ends_the_link();
     return 0;
 }

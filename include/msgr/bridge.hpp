@@ -33,15 +33,21 @@ class MessageBridge {
   /* Pieces of less are cheaper copied than shared. */
   static constexpr size_t SHARE = 4096;
 
-  static int append(msgr_msg *to, int segment, const bufferlist &bytes) {
+  /* All but the first `skip` bytes. */
+  static int append(msgr_msg *to, int segment, const bufferlist &bytes, size_t skip = 0) {
     int result = 0;
     for (const bufferptr &piece : bytes.buffers()) {
-      if (piece.length() < SHARE) {
-        result = msgr_msg_append_copy(to, segment, piece.c_str(), piece.length());
+      const size_t before = std::min(skip, piece.length()), len = piece.length() - before;
+      const char *const from = piece.c_str() + before;
+      skip -= before;
+      if (len == 0)
+        continue;
+      if (len < SHARE) {
+        result = msgr_msg_append_copy(to, segment, from, len);
       } else {
         auto release = [](void *shared) { static_cast<buffer::raw *>(shared)->put(); };
         buffer::raw *shared = piece.get_raw()->get();
-        result = msgr_msg_append(to, segment, piece.c_str(), piece.length(), release, shared);
+        result = msgr_msg_append(to, segment, from, len, release, shared);
         if (result < 0)
           shared->put();
       }
@@ -100,8 +106,9 @@ class MessageBridge {
       int result = append(to, MSGR_FRONT, m.payload);
       if (result == 0)
         result = append(to, MSGR_MIDDLE, m.middle);
-      if (result == 0 && m.data.length() > 0 && msgr_msg_len(to, MSGR_DATA) == 0)
-        result = append(to, MSGR_DATA, m.data);
+      /* Data went along when it was sent, but for what its encoding has added to them. */
+      if (result == 0 && m.data.length() > 0)
+        result = append(to, MSGR_DATA, m.data, msgr_msg_len(to, MSGR_DATA));
       /* If only the library has the object nobody will look at these bytes: they can be written again. */
       if (m.encoded && m.refs.load(std::memory_order_acquire) == Message::ONE)
         m.clear_payload();
