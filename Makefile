@@ -94,10 +94,13 @@ $(EXAMPLES)/hello++: examples-c/hello.c include/msgr.h | lib $(EXAMPLES)
 	$(CXX) -x c++ -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LINK)
 
 # What tests/interop.rs runs.
-interop-programs: $(addprefix $(EXAMPLES)/,mon_map mon_ping keepalive)
+interop-programs: $(addprefix $(EXAMPLES)/,mon_map mon_ping keepalive object)
 
 $(EXAMPLES)/keepalive: tests/interop/keepalive.c include/msgr.h | lib $(EXAMPLES)
 	$(COMPILE) -o $@ $< $(LINK)
+
+$(EXAMPLES)/object: tests/interop/object.cc $(wildcard include/*.h* include/msgr/*.hpp include/msgr/compat/*/*.h) | lib $(EXAMPLES)
+	$(CXX) -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude -o $@ $< $(LINK)
 
 # No C++ compiler is needed for the demo.
 demo: $(EXAMPLES)/perf_server $(EXAMPLES)/perf_client

@@ -23,6 +23,8 @@ mod lasting;
 mod matrix;
 #[path = "interop/monitor.rs"]
 mod monitor;
+#[path = "interop/object.rs"]
+mod object;
 #[path = "interop/osd.rs"]
 mod osd;
 #[path = "interop/refusals.rs"]

@@ -9,6 +9,7 @@ use super::client::{self, Client, Got, send};
 use super::lasting::connect;
 use super::matrix::Cell;
 use super::monitor::{self, FSID, Monitor, Speaks};
+use super::object;
 use super::safety::{Over, Safety};
 use super::wire::{self, Outcome};
 
@@ -50,6 +51,16 @@ impl Osd {
             std::thread::sleep(Duration::from_millis(50));
         }
         Err("ceph-osd does not come up".to_owned())
+    }
+
+    /// Where it speaks that protocol.
+    pub(crate) fn addr(&self, over: Over) -> Got<String> {
+        let kind = match over {
+            Over::V2 => AddrType::Msgr2,
+            Over::V1 => AddrType::Legacy,
+        };
+        let addr = self.addrs.0.iter().find(|addr| addr.kind == kind);
+        Ok(addr.ok_or("no such address")?.to_string())
     }
 }
 
@@ -102,7 +113,7 @@ pub(crate) fn cells() -> Vec<Cell> {
         );
         Cell::new(name, move || by_ticket(safety, over))
     };
-    both.map(one).into()
+    both.map(one).into_iter().chain(object::cells()).collect()
 }
 
 fn by_ticket(safety: Safety, over: Over) -> Got<String> {
@@ -110,12 +121,7 @@ fn by_ticket(safety: Safety, over: Over) -> Got<String> {
     let client = safety.client(&monitor);
     let (con, _) = connect(&client, safety, Over::V2, monitor.addrs())?;
     let osd = Osd::start(&monitor, &client, &con)?;
-    let kind = match over {
-        Over::V2 => AddrType::Msgr2,
-        Over::V1 => AddrType::Legacy,
-    };
-    let addr = osd.addrs.0.iter().find(|addr| addr.kind == kind);
-    let addr = addr.ok_or("no such address")?.to_string();
+    let addr = osd.addr(over)?;
     if safety == Safety::None {
         return version(&client, safety, &addr);
     }
