@@ -42,6 +42,33 @@ static void a_copy_shares_bytes_and_is_not_changed_by_appends()
     CHECK(copy.buffers().front().c_str() == bytes);
 }
 
+static void room_behind_a_piece_belongs_to_one_list_wherever_it_goes()
+{
+    bufferlist first;
+    first.append("one");
+    bufferlist second = first, third;
+    first.append(" first");
+    second.append(" second");
+    third = second;
+    third.append(" third");
+    second.append(" again");
+    const bufferlist moved = [&first] {
+        bufferlist there = std::move(first);
+        there.append(" moved");
+        return there;
+    }();
+    first.append("anew");
+    CHECK(first.to_str() == "anew" && moved.to_str() == "one first moved" && moved.is_contiguous());
+    CHECK(second.to_str() == "one second again" && third.to_str() == "one second third");
+    first.push_back(bufferptr("piece", 5));
+    first.append("end");
+    first.swap(third);
+    first.append("!");
+    third.clear();
+    third.append("empty");
+    CHECK(first.to_str() == "one second third!" && third.to_str() == "empty");
+}
+
 static void a_list_appends_itself()
 {
     bufferlist bl;
@@ -332,6 +359,7 @@ int main()
 {
     small_appends_go_to_one_piece();
     a_copy_shares_bytes_and_is_not_changed_by_appends();
+    room_behind_a_piece_belongs_to_one_list_wherever_it_goes();
     a_list_appends_itself();
     many_pieces_are_kept_in_order_and_joined_once();
     parts_share_the_bytes_of_the_whole();

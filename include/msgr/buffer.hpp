@@ -207,13 +207,8 @@ public:
   size_t unused_tail_length() const noexcept {
     return memory != nullptr && memory->used == end() && !memory->is_shared() ? memory->len - end() : 0;
   }
-  /* Adds to that. The caller has looked. */
-  char *grow(size_t len) noexcept {
-    char *at = memory->data + end();
-    len_ += len;
-    memory->used = end();
-    return at;
-  }
+  /* Takes more of the memory. The caller knows that it is there, and whose it is. */
+  void extend(size_t len) noexcept { len_ += len; }
 };
 
 inline ptr create(size_t len) { return ptr(len); }
@@ -254,8 +249,8 @@ public:
   const ptr *end() const noexcept { return begin() + size(); }
   ptr &front() noexcept { return *begin(); }
   const ptr &front() const noexcept { return *begin(); }
-  ptr &back() noexcept { return *(end() - 1); }
-  const ptr &back() const noexcept { return *(end() - 1); }
+  ptr &back() noexcept { return many.empty() ? single : many.back(); }
+  const ptr &back() const noexcept { return many.empty() ? single : many.back(); }
 
   void swap(pieces &other) noexcept {
     single.swap(other.single);

@@ -13,17 +13,35 @@ namespace buffer {
 class list {
   pieces parts;
   size_t len_ = 0;
+  /* Room behind the last piece, which nobody else knows of. */
+  char *tail = nullptr;
+  size_t tail_len = 0;
 
   /* What is allocated for small appends: as much again as there is, within bounds. */
   static constexpr size_t FIRST_CHUNK = 448, LAST_CHUNK = 65536;
 
-  char *room(size_t len) {
-    if (parts.empty() || parts.back().unused_tail_length() < len) {
-      const size_t chunk = std::min(std::max(len_, FIRST_CHUNK), LAST_CHUNK);
-      parts.push_back(ptr(raw::create(std::max(chunk, len)), 0, 0));
-    }
+  void new_tail(size_t len) {
+    const size_t chunk = std::max(std::min(std::max(len_, FIRST_CHUNK), LAST_CHUNK), len);
+    raw *const memory = raw::create(chunk);
+    memory->used = chunk;
+    parts.push_back(ptr(memory, 0, 0));
+    tail = memory->data;
+    tail_len = chunk;
+  }
+  void forget_tail() noexcept {
+    tail = nullptr;
+    tail_len = 0;
+  }
+  /* Numbers are written one by one: what is not rare is made for being inlined. */
+  [[gnu::always_inline]] char *room(size_t len) {
+    if (len > tail_len)
+      new_tail(len);
+    char *const at = tail;
+    tail += len;
+    tail_len -= len;
     len_ += len;
-    return parts.back().grow(len);
+    parts.back().extend(len);
+    return at;
   }
 
 public:
@@ -31,32 +49,39 @@ public:
   class const_iterator {
     const list *bytes = nullptr;
     const ptr *piece = nullptr;
-    size_t in_piece = 0, off = 0;
+    /* What is read next, and how much more of it is in the piece: none at the end of the list only. */
+    const char *at = nullptr;
+    size_t left = 0, off = 0;
 
-    void settle() noexcept {
-      while (piece != bytes->parts.end() && in_piece >= piece->length()) {
-        in_piece -= piece->length();
+    void enter() noexcept {
+      while (piece != bytes->parts.end() && piece->length() == 0)
         ++piece;
-      }
+      const bool some = piece != bytes->parts.end();
+      at = some ? piece->c_str() : nullptr;
+      left = some ? piece->length() : 0;
     }
     /* Calls `act` with every run of the next `len` bytes. */
     template <class Act> void each(size_t len, Act &&act) {
       if (len > get_remaining())
         throw end_of_buffer();
       while (len > 0) {
-        const size_t run = std::min(len, piece->length() - in_piece);
-        act(*piece, in_piece, run);
-        in_piece += run;
+        const size_t run = std::min(len, left);
+        act(*piece, piece->length() - left, run);
+        at += run;
+        left -= run;
         off += run;
         len -= run;
-        settle();
+        if (left == 0) {
+          ++piece;
+          enter();
+        }
       }
     }
 
   public:
     const_iterator() = default;
     explicit const_iterator(const list *l, size_t o = 0) : bytes(l), piece(l->parts.begin()) {
-      settle();
+      enter();
       *this += o;
     }
     size_t get_off() const noexcept { return off; }
@@ -72,15 +97,20 @@ public:
     char operator*() const {
       if (end())
         throw end_of_buffer();
-      return piece->c_str()[in_piece];
+      return *at;
     }
-    void copy(size_t len, char *dest) {
-      if (len > 0 && len <= get_remaining() && len < piece->length() - in_piece) {
-        std::memcpy(dest, piece->c_str() + in_piece, len);
-        in_piece += len;
+    /* As room is. */
+    [[gnu::always_inline]] void copy(size_t len, char *dest) {
+      if (len < left) {
+        std::memcpy(dest, at, len);
+        at += len;
+        left -= len;
         off += len;
-        return;
+      } else {
+        copy_across(len, dest);
       }
+    }
+    void copy_across(size_t len, char *dest) {
       each(len, [&dest](const ptr &p, size_t from, size_t run) {
         std::memcpy(dest, p.c_str() + from, run);
         dest += run;
@@ -98,8 +128,8 @@ public:
     void copy_all(list &dest) { copy(get_remaining(), dest); }
     /* The same in one piece, which is new if the bytes are in several. */
     void copy_shallow(size_t len, ptr &dest) {
-      if (len > 0 && len <= get_remaining() && len <= piece->length() - in_piece)
-        dest = ptr(*piece, in_piece, len), *this += len;
+      if (len > 0 && len <= left)
+        dest = ptr(*piece, piece->length() - left, len), *this += len;
       else
         copy_deep(len, dest);
     }
@@ -114,14 +144,14 @@ public:
     ptr get_current_ptr() const {
       if (end())
         throw end_of_buffer();
-      return ptr(*piece, in_piece, piece->length() - in_piece);
+      return ptr(*piece, piece->length() - left, left);
     }
     /* The longest run from here on within `want`, without copying; its length. */
     size_t get_ptr_and_advance(size_t want, const char **data) {
       if (end())
         return 0;
-      const size_t run = std::min(want, piece->length() - in_piece);
-      *data = piece->c_str() + in_piece;
+      const size_t run = std::min(want, left);
+      *data = at;
       *this += run;
       return run;
     }
@@ -133,8 +163,11 @@ public:
   using iterator = const_iterator;
 
   list() = default;
-  list(const list &) = default;
-  list &operator=(const list &) = default;
+  list(const list &other) : parts(other.parts), len_(other.len_) {}
+  list &operator=(const list &other) {
+    list(other).swap(*this);
+    return *this;
+  }
   list(list &&other) noexcept { swap(other); }
   list &operator=(list &&other) noexcept {
     list(std::move(other)).swap(*this);
@@ -145,10 +178,13 @@ public:
   void swap(list &other) noexcept {
     parts.swap(other.parts);
     std::swap(len_, other.len_);
+    std::swap(tail, other.tail);
+    std::swap(tail_len, other.tail_len);
   }
   void clear() {
     parts.clear();
     len_ = 0;
+    forget_tail();
   }
   size_t length() const noexcept { return len_; }
   bool empty() const noexcept { return len_ == 0; }
@@ -164,6 +200,7 @@ public:
       return;
     len_ += p.length();
     parts.push_back(std::move(p));
+    forget_tail();
   }
   void append(ptr &&p) { push_back(std::move(p)); }
   void append(const ptr &p) { push_back(p); }
@@ -188,7 +225,7 @@ public:
     clear();
     swap(other);
   }
-  void append(const char *data, size_t len) {
+  [[gnu::always_inline]] void append(const char *data, size_t len) {
     if (len > 0)
       std::memcpy(room(len), data, len);
   }

@@ -34,22 +34,28 @@ template <class T> auto as_unsigned(T v) {
   else
     return std::make_unsigned_t<T>(v);
 }
+
+/* The other way round on a machine that begins with the highest byte. */
+template <class T> constexpr T little(T v) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  return v;
+#else
+  T swapped = 0;
+  for (size_t i = 0; i < sizeof(T); ++i)
+    swapped = T(swapped << 8 | (uint64_t(v) >> (8 * i) & 0xff));
+  return swapped;
+#endif
+}
 } // namespace detail
 
 template <class T> std::enable_if_t<detail::is_plain<T>> encode(T v, bufferlist &bl) {
-  auto bits = detail::as_unsigned(v);
-  char bytes[sizeof(T)];
-  for (size_t i = 0; i < sizeof(T); ++i)
-    bytes[i] = char(uint64_t(bits) >> (8 * i));
-  bl.append(bytes, sizeof(bytes));
+  const auto bits = detail::little(detail::as_unsigned(v));
+  bl.append(reinterpret_cast<const char *>(&bits), sizeof(bits));
 }
 template <class T> std::enable_if_t<detail::is_plain<T>> decode(T &v, bufferlist::const_iterator &p) {
-  char bytes[sizeof(T)];
-  p.copy(sizeof(bytes), bytes);
-  uint64_t bits = 0;
-  for (size_t i = 0; i < sizeof(T); ++i)
-    bits |= uint64_t(static_cast<unsigned char>(bytes[i])) << (8 * i);
-  v = static_cast<T>(bits);
+  decltype(detail::as_unsigned(v)) bits;
+  p.copy(sizeof(bits), reinterpret_cast<char *>(&bits));
+  v = static_cast<T>(detail::little(bits));
 }
 
 inline void encode(bool v, bufferlist &bl) { bl.append(char(v)); }
