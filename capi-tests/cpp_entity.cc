@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "check.h"
+#include "hex.hpp"
 
 using namespace msgr;
 
@@ -94,6 +95,116 @@ static void options_are_set_and_read()
     CHECK_IS(cct->set_val("ms_async_op_threads", "many"), -EINVAL);
 }
 
+constexpr uint64_t NEW_PEER = 0x3f01cfbdfffdffff, MIMIC = NEW_PEER & ~uint64_t(4), OLD_PEER = 0;
+
+#define MON_V2 "0101011c000000020000000000000010000000020033f47f0000010000000000000000"
+#define MON_V1 "0101011c000000010000000000000010000000020041957f0000010000000000000000"
+#define ANY "0101011c00000003000000b72ad7ad10000000020000007f0000010000000000000000"
+
+/* As in what daemons of Ceph have sent. */
+static void addresses_are_encoded_as_in_ceph()
+{
+    const struct {
+        const char *text, *encoded;
+    } known[] = {{"v2:127.0.0.1:13300/0", MON_V2},
+                 {"v1:127.0.0.1:16789/0", MON_V1},
+                 {"any:127.0.0.1:0/2916559543", ANY},
+                 {"v2:10.1.2.3:6800/12345", "0101011c00000002000000393000001000000002001a900a0102030000000000000000"},
+                 {"v2:[::1]:13300/0",
+                  "0101012800000002000000000000001c0000000a0033f4000000000000000000000000000000000000000100000000"}};
+    for (const auto &one : known) {
+        entity_addr_t addr, same;
+        CHECK(addr.parse(one.text));
+        bufferlist bl, old;
+        addr.encode(bl, NEW_PEER);
+        CHECK(to_hex(bl) == one.encoded);
+        auto p = bl.cbegin();
+        decode(same, p);
+        CHECK(p.end() && same == addr);
+        /* Old peers know of one type. */
+        addr.encode(old, OLD_PEER);
+        CHECK(old.length() == 136);
+        p = old.cbegin();
+        decode(same, p);
+        addr.set_type(entity_addr_t::TYPE_LEGACY);
+        CHECK(p.end() && same == addr);
+    }
+    bufferlist blank, legacy, any;
+    entity_addr_t().encode(blank, NEW_PEER);
+    CHECK(to_hex(blank) == "0101012800000000000000000000001c" + std::string(62, '0'));
+    entity_addr_t addr;
+    CHECK(addr.parse("v1:127.0.0.1:16789/7"));
+    addr.encode(legacy, OLD_PEER);
+    CHECK(to_hex(legacy) == "00000000070000000002" "41957f000001" + std::string(240, '0'));
+    CHECK(addr.parse("any:127.0.0.1:0/2916559543"));
+    addr.encode(any, MIMIC);
+    CHECK(to_hex(any) == "0101011c00000001000000b72ad7ad10000000020000007f0000010000000000000000");
+}
+
+static void vectors_of_addresses_are_encoded_as_in_ceph()
+{
+    entity_addrvec_t pair, same;
+    CHECK(pair.parse("[v2:127.0.0.1:13300/0,v1:127.0.0.1:16789/0]"));
+    bufferlist bl, empty, old;
+    pair.encode(bl, NEW_PEER);
+    entity_addrvec_t().encode(empty, NEW_PEER);
+    CHECK(to_hex(bl) == "0202000000" MON_V2 MON_V1 && to_hex(empty) == "0200000000");
+    auto p = bl.cbegin();
+    decode(same, p);
+    CHECK(p.end() && same == pair);
+    pair.encode(old, OLD_PEER);
+    p = old.cbegin();
+    decode(same, p);
+    CHECK(p.end() && same == entity_addrvec_t(pair.legacy_addr()));
+    const bufferlist single = from_hex(MON_V2);
+    p = single.cbegin();
+    decode(same, p);
+    CHECK(same == entity_addrvec_t(pair.front()));
+
+    const entity_inst_t inst(entity_name_t::OSD(3), pair.front());
+    entity_inst_t same_inst;
+    bl.clear();
+    inst.encode(bl, NEW_PEER);
+    CHECK(to_hex(bl) == "040300000000000000" MON_V2);
+    p = bl.cbegin();
+    decode(same_inst, p);
+    CHECK(same_inst == inst);
+}
+
+static void what_is_no_address_is_refused()
+{
+    const auto refused = [](std::string bytes) {
+        bufferlist bl;
+        bl.append(bytes);
+        auto p = bl.cbegin();
+        entity_addr_t addr;
+        try {
+            decode(addr, p);
+        } catch (const buffer::error &) {
+            return true;
+        }
+        return false;
+    };
+    const std::string good = from_hex(MON_V2).to_str();
+    CHECK(!refused(good));
+    for (size_t len = 0; len < good.size(); len++)
+        CHECK(refused(good.substr(0, len)));
+    /* marker, compat, length, length of the socket address, too short and too long, family */
+    const std::pair<size_t, char> broken[] = {{0, 3}, {2, 2}, {3, 0x1d}, {15, 1}, {15, 17}, {19, 7}};
+    for (const auto &[where, value] : broken) {
+        std::string bytes = good;
+        bytes[where] = value;
+        CHECK(refused(bytes));
+    }
+    std::string later = good;
+    later[1] = 9;
+    CHECK(!refused(later));
+    std::string old(136, '\0');
+    CHECK(!refused(old));
+    old[9] = 7;
+    CHECK(refused(old));
+}
+
 int main()
 {
     names_are_read_and_written();
@@ -102,5 +213,8 @@ int main()
     a_list_of_addresses_is_read_and_written();
     times_are_added_and_compared();
     options_are_set_and_read();
+    addresses_are_encoded_as_in_ceph();
+    vectors_of_addresses_are_encoded_as_in_ceph();
+    what_is_no_address_is_refused();
     return 0;
 }

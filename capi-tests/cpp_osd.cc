@@ -7,30 +7,10 @@
 #include <msgr/compat/messages/MPing.h>
 
 #include "check.hpp"
+#include "hex.hpp"
 
 using msgr::make_message;
 using msgr::ref_t;
-
-static bufferlist from_hex(const char *hex)
-{
-    bufferlist bl;
-    for (; *hex != '\0'; hex += 2) {
-        const char digits[] = {hex[0], hex[1], '\0'};
-        bl.append(char(strtol(digits, nullptr, 16)));
-    }
-    return bl;
-}
-
-static std::string to_hex(const bufferlist &bl)
-{
-    static const char DIGITS[] = "0123456789abcdef";
-    std::string hex;
-    for (const char c : bl.to_str()) {
-        hex += DIGITS[(c >> 4) & 15];
-        hex += DIGITS[c & 15];
-    }
-    return hex;
-}
 
 /* What Ceph 16.2.15 had on the wire: `rados` with its requests, an OSD with its answers. */
 #define BLANK_REQID "020215000000" "000000000000000000" "0000000000000000" "00000000"

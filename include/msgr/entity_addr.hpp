@@ -13,6 +13,11 @@
 namespace msgr {
 
 namespace detail {
+/* What addresses are encoded by; Nautilus has two bits of older releases besides its own. */
+constexpr uint64_t MSG_ADDR2 = uint64_t(1) << 59;
+constexpr uint64_t SERVER_NAUTILUS = uint64_t(1) << 57 | uint64_t(1) << 28 | uint64_t(1) << 2;
+constexpr uint8_t ADDR_MARKER = 1, ADDRVEC_MARKER = 2;
+
 /* The text that `fill(buf, len)` writes, or "" if it fails. */
 template <class Fill> std::string text_of(Fill &&fill) {
   std::string text(256, '\0');
@@ -80,9 +85,7 @@ struct entity_addr_t {
   sockaddr_in6 &in6_addr() { return u.sin6; }
   const sockaddr_in6 &in6_addr() const { return u.sin6; }
   const sockaddr *get_sockaddr() const { return &u.sa; }
-  size_t get_sockaddr_len() const {
-    return is_ipv4() ? sizeof(u.sin) : is_ipv6() ? sizeof(u.sin6) : sizeof(u.sa.sa_family);
-  }
+  size_t get_sockaddr_len() const { return is_ipv4() ? sizeof(u.sin) : sizeof(u); }
   bool set_sockaddr(const sockaddr *sa) {
     if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
       return false;
@@ -142,6 +145,28 @@ struct entity_addr_t {
     return text;
   }
 
+  /* For a peer that has these features; those of before Nautilus got another form. */
+  void encode(bufferlist &bl, uint64_t features) const {
+    if ((features & detail::MSG_ADDR2) == 0) {
+      encode_legacy(bl);
+      return;
+    }
+    msgr::encode(detail::ADDR_MARKER, bl);
+    encode_versioned(1, 1, bl, [this, features](bufferlist &body) {
+      const bool knows_any = (features & detail::SERVER_NAUTILUS) == detail::SERVER_NAUTILUS;
+      msgr::encode(type == TYPE_ANY && !knows_any ? uint32_t(TYPE_LEGACY) : type, body);
+      msgr::encode(nonce, body);
+      msgr::encode(uint32_t(get_sockaddr_len()), body);
+      msgr::encode(u.sa.sa_family, body);
+      body.append(address_bytes(), get_sockaddr_len() - FAMILY);
+    });
+  }
+  void decode(bufferlist::const_iterator &p) {
+    uint8_t marker;
+    msgr::decode(marker, p);
+    decode_after(marker, p);
+  }
+
   friend bool operator==(const entity_addr_t &a, const entity_addr_t &b) { return compare(a, b) == 0; }
   friend bool operator!=(const entity_addr_t &a, const entity_addr_t &b) { return compare(a, b) != 0; }
   friend bool operator<(const entity_addr_t &a, const entity_addr_t &b) { return compare(a, b) < 0; }
@@ -151,6 +176,56 @@ struct entity_addr_t {
   friend std::ostream &operator<<(std::ostream &out, const entity_addr_t &a) { return out << a.to_str(); }
 
 private:
+  friend struct entity_addrvec_t;
+
+  /* The family of an address, in front of its bytes. */
+  static constexpr size_t FAMILY = sizeof(sa_family_t);
+  char *address_bytes() { return reinterpret_cast<char *>(&u) + FAMILY; }
+  const char *address_bytes() const { return reinterpret_cast<const char *>(&u) + FAMILY; }
+
+  void encode_legacy(bufferlist &bl) const {
+    msgr::encode(uint32_t(0), bl);
+    msgr::encode(nonce, bl);
+    msgr::encode(htons(u.sa.sa_family), bl);
+    bl.append(address_bytes(), sizeof(u) - FAMILY);
+    bl.append_zero(sizeof(sockaddr_storage) - sizeof(u));
+  }
+  void decode_after(uint8_t marker, bufferlist::const_iterator &p) {
+    *this = entity_addr_t();
+    if (marker == 0)
+      decode_legacy(p);
+    else if (marker == detail::ADDR_MARKER)
+      decode_versioned(1, p, [this](uint8_t, bufferlist::const_iterator &body) { decode_body(body); });
+    else
+      throw buffer::malformed_input("an address has an unknown marker");
+    if (!is_ip() && get_family() != AF_UNSPEC)
+      throw buffer::malformed_input("an address family is neither IPv4 nor IPv6");
+  }
+  void decode_legacy(bufferlist::const_iterator &p) {
+    uint16_t family;
+    p += 3;
+    msgr::decode(nonce, p);
+    msgr::decode(family, p);
+    p.copy(sizeof(u) - FAMILY, address_bytes());
+    p += sizeof(sockaddr_storage) - sizeof(u);
+    set_family(ntohs(family));
+    type = get_family() == AF_UNSPEC ? TYPE_NONE : TYPE_LEGACY;
+  }
+  void decode_body(bufferlist::const_iterator &p) {
+    uint32_t len;
+    uint16_t family;
+    msgr::decode(type, p);
+    msgr::decode(nonce, p);
+    msgr::decode(len, p);
+    if (len == 0)
+      return;
+    msgr::decode(family, p);
+    set_family(family);
+    if (len < FAMILY || len > get_sockaddr_len())
+      throw buffer::malformed_input("a socket address is longer than its family's");
+    p.copy(len - FAMILY, address_bytes());
+  }
+
   static int compare(const entity_addr_t &a, const entity_addr_t &b) {
     const msgr_addr left = a.c_addr(), right = b.c_addr();
     return std::memcmp(&left, &right, sizeof(left));
@@ -226,6 +301,29 @@ struct entity_addrvec_t {
         [&c](char *buf, size_t len) { return msgr_addrvec_format(c.data(), c.size(), buf, len); });
   }
 
+  /* A peer without MSG_ADDR2 gets the one address that it can dial. */
+  void encode(bufferlist &bl, uint64_t features) const {
+    if ((features & detail::MSG_ADDR2) == 0) {
+      legacy_addr().encode(bl, features);
+      return;
+    }
+    msgr::encode(detail::ADDRVEC_MARKER, bl);
+    msgr::encode(uint32_t(v.size()), bl);
+    for (const entity_addr_t &a : v)
+      a.encode(bl, features);
+  }
+  void decode(bufferlist::const_iterator &p) {
+    uint8_t marker;
+    msgr::decode(marker, p);
+    if (marker == detail::ADDRVEC_MARKER) {
+      msgr::decode(v, p);
+      return;
+    }
+    entity_addr_t single;
+    single.decode_after(marker, p);
+    v.assign(1, single);
+  }
+
   friend bool operator==(const entity_addrvec_t &a, const entity_addrvec_t &b) { return a.v == b.v; }
   friend bool operator!=(const entity_addrvec_t &a, const entity_addrvec_t &b) { return a.v != b.v; }
   friend bool operator<(const entity_addrvec_t &a, const entity_addrvec_t &b) { return a.v < b.v; }
@@ -239,6 +337,15 @@ struct entity_inst_t {
 
   entity_inst_t() = default;
   entity_inst_t(entity_name_t n, const entity_addr_t &a) : name(n), addr(a) {}
+
+  void encode(bufferlist &bl, uint64_t features) const {
+    name.encode(bl);
+    addr.encode(bl, features);
+  }
+  void decode(bufferlist::const_iterator &p) {
+    name.decode(p);
+    addr.decode(p);
+  }
   friend bool operator==(const entity_inst_t &a, const entity_inst_t &b) {
     return a.name == b.name && a.addr == b.addr;
   }
