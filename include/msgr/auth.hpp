@@ -2,11 +2,10 @@
 #ifndef MSGR_AUTH_HPP
 #define MSGR_AUTH_HPP
 
+#include "auth_registry.hpp"
 #include "bridge.hpp"
 
 namespace msgr {
-
-constexpr uint32_t AUTH_METHOD_NONE = 1, AUTH_METHOD_CEPHX = 2;
 
 /* The end that dials. 0 goes on, a negative errno gives up. All on a worker, where nothing may block. */
 class AuthClient {
@@ -31,12 +30,22 @@ public:
   /* 1 is done, 0 wants to hear more, a negative errno declines. What the dialler has proved goes into `meta`. */
   virtual int handle_auth_request(Connection *con, AuthConnectionMeta *meta, bool more, uint32_t auth_method,
                                   const bufferlist &bl, bufferlist *reply) = 0;
+  /* The methods for peers of a type, and the modes if `modes` is not NULL. A dialler that begins with another method is
+   * declined before anybody else is asked; no methods at all stand for every one. */
+  virtual void get_supported_auth_methods(int, std::vector<uint32_t> *, std::vector<uint32_t> * = nullptr) {}
 };
 
 /* Everybody is let in and nothing is proved. */
 class DummyAuthClientServer : public AuthClient, public AuthServer {
 public:
-  explicit DummyAuthClientServer(CephContext *) {}
+  AuthRegistry auth_registry;
+
+  explicit DummyAuthClientServer(CephContext *cct) : auth_registry(cct) {}
+  void get_supported_auth_methods(int, std::vector<uint32_t> *methods, std::vector<uint32_t> *modes) override {
+    *methods = {AUTH_METHOD_NONE};
+    if (modes != nullptr)
+      *modes = {MSGR_CON_MODE_CRC};
+  }
   int get_auth_request(Connection *, AuthConnectionMeta *, uint32_t *method, std::vector<uint32_t> *preferred_modes,
                        bufferlist *) override {
     *method = AUTH_METHOD_NONE;
@@ -161,12 +170,17 @@ class AuthBridge {
       return answer < 0 ? answer : request(self(user), con, reply);
     });
   }
-  static void handle_auth_request(void *user, msgr_conn *conn, int, int more, uint32_t method, uint32_t con_mode,
-                                  const void *payload, size_t len, msgr_auth_reply *reply) noexcept {
+  static bool declines(AuthServer *asked, int peer_type, uint32_t method) {
+    std::vector<uint32_t> methods;
+    asked->get_supported_auth_methods(peer_type, &methods);
+    return !methods.empty() && std::find(methods.begin(), methods.end(), method) == methods.end();
+  }
+  static void handle_auth_request(void *user, msgr_conn *conn, int peer_type, int more, uint32_t method,
+                                  uint32_t con_mode, const void *payload, size_t len, msgr_auth_reply *reply) noexcept {
     question("handle_auth_request", reply, [&] {
       Connection *con = Connection::of(conn, self(user).messenger);
       AuthServer *const asked = self(user).server;
-      if (asked == nullptr)
+      if (asked == nullptr || (more == 0 && declines(asked, peer_type, method)))
         return -EOPNOTSUPP;
       AuthConnectionMeta &meta = *con->auth_meta;
       meta.auth_method = method;

@@ -2,7 +2,7 @@
 #ifndef MSGR_CONTEXT_HPP
 #define MSGR_CONTEXT_HPP
 
-#include "entity_addr.hpp"
+#include "config.hpp"
 #include "ref.hpp"
 
 namespace msgr {
@@ -24,29 +24,32 @@ protected:
 };
 
 class CephContext : public RefCountedObject {
-  msgr_ctx *handle_ = nullptr;
+  msgr_ctx *const handle_;
+  const uint32_t module_type;
+  const int init_flags;
+
+  static msgr_ctx *create() {
+    msgr_ctx *made = nullptr;
+    if (msgr_ctx_create(&made) < 0)
+      throw std::bad_alloc();
+    return made;
+  }
 
 public:
-  CephContext() {
-    if (msgr_ctx_create(&handle_) < 0)
-      throw std::bad_alloc();
-  }
+  /* Its options. */
+  ConfigProxy _conf;
+
+  explicit CephContext(uint32_t type = MSGR_ENTITY_CLIENT, int flags = 0)
+      : handle_(create()), module_type(type), init_flags(flags), _conf(handle_) {}
+  /* What kind of entity the process is, and what global_init was told. */
+  uint32_t get_module_type() const { return module_type; }
+  int get_init_flags() const { return init_flags; }
   /* The C context; lent. */
   msgr_ctx *handle() const { return handle_; }
 
   /* Options under Ceph's names: 0 or a negative errno. */
-  int set_val(const std::string &key, const std::string &value) {
-    return msgr_conf_set(handle_, key.c_str(), value.c_str());
-  }
-  int get_val(const std::string &key, std::string *value) const {
-    char probe[1];
-    const int known = msgr_conf_get(handle_, key.c_str(), probe, sizeof(probe));
-    if (known < 0 && known != -ENAMETOOLONG)
-      return known;
-    *value =
-        detail::text_of([this, &key](char *buf, size_t len) { return msgr_conf_get(handle_, key.c_str(), buf, len); });
-    return 0;
-  }
+  int set_val(const std::string &key, const std::string &value) { return _conf.set_val(key, value); }
+  int get_val(const std::string &key, std::string *value) const { return _conf.get_val(key, value); }
 
 protected:
   ~CephContext() override { msgr_ctx_unref(handle_); }

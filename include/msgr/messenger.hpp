@@ -8,6 +8,7 @@
 
 #include "auth.hpp"
 #include "policy.hpp"
+#include "throttle.hpp"
 
 namespace msgr {
 
@@ -19,6 +20,8 @@ class Messenger {
   std::mutex lock;
   /* By what the library knows them. */
   std::map<Dispatcher *, void *> dispatchers;
+  /* Those for bytes and for messages, by type of peer. */
+  std::map<int, std::pair<Throttle *, Throttle *>> throttlers;
 
   Messenger(CephContext *cct) : context(cct) {}
 
@@ -102,12 +105,32 @@ public:
   }
   int set_policy(int type, const Policy &p) {
     const msgr_policy c = p.c_policy();
-    return msgr_set_policy(handle_, type, &c);
+    const int result = msgr_set_policy(handle_, type, &c);
+    if (result < 0 || (p.throttler_bytes == nullptr && p.throttler_messages == nullptr))
+      return result;
+    return set_policy_throttlers(type, p.throttler_bytes, p.throttler_messages);
   }
-  Policy get_policy(int type) const {
+  Policy get_policy(int type) {
     msgr_policy c = MSGR_POLICY_INIT;
     msgr_get_policy(handle_, type, &c);
-    return Policy(c);
+    Policy policy(c);
+    const std::lock_guard<std::mutex> guard(lock);
+    const auto found = throttlers.find(type);
+    if (found != throttlers.end()) {
+      policy.throttler_bytes = found->second.first;
+      policy.throttler_messages = found->second.second;
+    }
+    return policy;
+  }
+  /* What peers of a type may have under way together, whichever messengers share the throttles; NULL is no limit. At any
+   * time, from the next message on. */
+  int set_policy_throttlers(int type, Throttle *bytes, Throttle *messages = nullptr) {
+    const int result = msgr_set_policy_throttles(handle_, type, bytes == nullptr ? nullptr : bytes->handle(),
+                                                 messages == nullptr ? nullptr : messages->handle());
+    const std::lock_guard<std::mutex> guard(lock);
+    if (result == 0)
+      throttlers[type] = {bytes, messages};
+    return result;
   }
   Policy get_default_policy() const {
     msgr_policy c = MSGR_POLICY_INIT;

@@ -1,0 +1,2 @@
+/* Ceph: common/config_fwd.h. */
+#include "config.h"

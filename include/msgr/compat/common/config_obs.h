@@ -1,0 +1,2 @@
+/* Ceph: common/config_obs.h. */
+#include "config.h"

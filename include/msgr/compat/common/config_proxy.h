@@ -1,0 +1,2 @@
+/* Ceph: common/config_proxy.h. */
+#include "config.h"

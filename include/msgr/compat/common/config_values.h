@@ -1,0 +1,2 @@
+/* Ceph: common/config_values.h. */
+#include "config.h"
