@@ -5,9 +5,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <functional>
 #include <pthread.h>
 #include <sched.h>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "../include/ceph_assert.h"

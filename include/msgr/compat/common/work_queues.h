@@ -175,8 +175,8 @@ protected:
   }
 
 public:
-  ContextWQ(const std::string &n, ceph::timespan timeout, ThreadPool *pool)
-      : PointerWQ<Context>(n, timeout, ceph::timespan::zero(), pool) {
+  ContextWQ(const std::string &n, ceph::timespan timeout, ThreadPool *p)
+      : PointerWQ<Context>(n, timeout, ceph::timespan::zero(), p) {
     register_work_queue();
   }
   void queue(Context *context, int result = 0) {
@@ -204,8 +204,8 @@ class GenContextWQ : public ThreadPool::WorkQueueVal<GenContext<ThreadPool::TPHa
   void _process(Item item, ThreadPool::TPHandle &handle) override { item->complete(handle); }
 
 public:
-  GenContextWQ(const std::string &n, ceph::timespan timeout, ThreadPool *pool)
-      : WorkQueueVal<Item>(n, timeout, timeout * 10, pool) {}
+  GenContextWQ(const std::string &n, ceph::timespan timeout, ThreadPool *p)
+      : WorkQueueVal<Item>(n, timeout, timeout * 10, p) {}
 };
 
 #endif

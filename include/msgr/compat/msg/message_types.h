@@ -1,10 +1,11 @@
-/* The numbers of Ceph's messages, as they are on the wire. Ceph: msg/Message.h, include/ceph_fs.h. */
+/* The numbers of the messages that daemons send each other, as they are on the wire; those of clients are in
+ * include/ceph_fs.h. Ceph: msg/Message.h. */
 #ifndef MSGR_COMPAT_MSG_MESSAGE_TYPES_H
 #define MSGR_COMPAT_MSG_MESSAGE_TYPES_H
 
+#include "../include/ceph_fs.h"
+
 /* Everybody. */
-#define CEPH_MSG_SHUTDOWN 1
-#define CEPH_MSG_PING 2
 #define MSG_TIMECHECK 0x600
 #define MSG_MON_HEALTH 0x601
 #define MSG_DATA_PING 0x602
@@ -15,20 +16,6 @@
 #define MSG_COMMAND_REPLY 98
 
 /* With monitors. */
-#define CEPH_MSG_MON_MAP 4
-#define CEPH_MSG_MON_GET_MAP 5
-#define CEPH_MSG_MON_GET_OSDMAP 6
-#define CEPH_MSG_MON_METADATA 7
-#define CEPH_MSG_STATFS 13
-#define CEPH_MSG_STATFS_REPLY 14
-#define CEPH_MSG_MON_SUBSCRIBE 15
-#define CEPH_MSG_MON_SUBSCRIBE_ACK 16
-#define CEPH_MSG_AUTH 17
-#define CEPH_MSG_AUTH_REPLY 18
-#define CEPH_MSG_MON_GET_VERSION 19
-#define CEPH_MSG_MON_GET_VERSION_REPLY 20
-#define CEPH_MSG_POOLOP_REPLY 48
-#define CEPH_MSG_POOLOP 49
 #define MSG_PAXOS 40
 #define MSG_FORWARD 46
 #define MSG_ROUTE 47
@@ -53,11 +40,6 @@
 #define MSG_MON_PING 140
 
 /* With OSDs. */
-#define CEPH_MSG_OSD_MAP 41
-#define CEPH_MSG_OSD_OP 42
-#define CEPH_MSG_OSD_OPREPLY 43
-#define CEPH_MSG_WATCH_NOTIFY 44
-#define CEPH_MSG_OSD_BACKOFF 61
 #define MSG_OSD_PING 70
 #define MSG_OSD_BOOT 71
 #define MSG_OSD_FAILURE 72
@@ -111,22 +93,6 @@
 #define MSG_OSD_PG_LEASE_ACK 134
 
 /* With metadata servers. */
-#define CEPH_MSG_MDS_MAP 21
-#define CEPH_MSG_CLIENT_SESSION 22
-#define CEPH_MSG_CLIENT_RECONNECT 23
-#define CEPH_MSG_CLIENT_REQUEST 24
-#define CEPH_MSG_CLIENT_REQUEST_FORWARD 25
-#define CEPH_MSG_CLIENT_REPLY 26
-#define CEPH_MSG_CLIENT_RECLAIM 27
-#define CEPH_MSG_CLIENT_RECLAIM_REPLY 28
-#define CEPH_MSG_CLIENT_METRICS 29
-#define CEPH_MSG_FS_MAP 45
-#define CEPH_MSG_FS_MAP_USER 103
-#define CEPH_MSG_CLIENT_CAPS 0x310
-#define CEPH_MSG_CLIENT_LEASE 0x311
-#define CEPH_MSG_CLIENT_SNAP 0x312
-#define CEPH_MSG_CLIENT_CAPRELEASE 0x313
-#define CEPH_MSG_CLIENT_QUOTA 0x314
 #define MSG_MDS_BEACON 100
 #define MSG_MDS_PEER_REQUEST 101
 #define MSG_MDS_TABLE_REQUEST 102
