@@ -71,6 +71,9 @@ static pthread_cond_t check_changed = PTHREAD_COND_INITIALIZER;
  * the program's.
  */
 #ifdef __SANITIZE_THREAD__
+#ifdef __cplusplus
+extern "C"
+#endif
 void __tsan_release(void *address);
 #define CHECK_ORDERED(call) (__tsan_release(&check_lock), call)
 #define msgr_send(...) CHECK_ORDERED(msgr_send(__VA_ARGS__))

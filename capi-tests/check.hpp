@@ -50,7 +50,7 @@ public:
 class Witness : public msgr::Dispatcher {
 public:
     bool fast = false, takes = true, keeps = false;
-    int got = 0, connects = 0, accepts = 0, fast_connects = 0, fast_accepts = 0, resets = 0, remote_resets = 0;
+    int got = 0, connects = 0, accepts = 0, fast_connects = 0, fast_accepts = 0, resets = 0, remote_resets = 0, refusals = 0;
     std::vector<msgr::MessageRef> kept;
     msgr::ConnectionRef last;
 
@@ -86,7 +86,11 @@ public:
         return true;
     }
     void ms_handle_remote_reset(msgr::Connection *) override { LOCKED(remote_resets++); }
-    bool ms_handle_refused(msgr::Connection *) override { return false; }
+    bool ms_handle_refused(msgr::Connection *) override
+    {
+        LOCKED(refusals++);
+        return false;
+    }
     void forget()
     {
         msgr::ConnectionRef con;

@@ -24,8 +24,6 @@ class AuthRegistry {
         found.push_back(word == first ? 1 : 2);
     return found;
   }
-  bool is_daemon() const { return cct->get_module_type() != MSGR_ENTITY_CLIENT; }
-  static bool is_cluster(int type) { return type != MSGR_ENTITY_CLIENT; }
   static bool is_mon(int type) { return type == MSGR_ENTITY_MON || type == MSGR_ENTITY_MGR; }
 
   std::vector<uint32_t> list(const std::string &key) const {
@@ -35,7 +33,12 @@ class AuthRegistry {
   }
   /* "cluster", "service" or "client", for a peer of that type. */
   const char *role(int peer_type) const {
-    return !is_daemon() ? "client" : is_cluster(peer_type) ? "cluster" : "service";
+    const int mine = int(cct->get_module_type());
+    if (mine == MSGR_ENTITY_CLIENT)
+      return "client";
+    /* To a monitor the other daemons are clients. */
+    const bool same = is_mon(mine) ? is_mon(peer_type) : peer_type != MSGR_ENTITY_CLIENT;
+    return same ? "cluster" : "service";
   }
 
 public:
@@ -75,10 +78,10 @@ public:
     get_supported_methods(peer_type, &methods);
     return std::find(methods.begin(), methods.end(), method) != methods.end();
   }
-  /* Without keys nothing can be encrypted. */
+  /* Method none has no keys to encrypt with. */
   void get_supported_modes(int peer_type, uint32_t auth_method, std::vector<uint32_t> *modes) const {
     get_supported_methods(peer_type, nullptr, modes);
-    if (!is_secure_method(auth_method))
+    if (auth_method == AUTH_METHOD_NONE)
       modes->erase(std::remove(modes->begin(), modes->end(), uint32_t(MSGR_CON_MODE_SECURE)), modes->end());
   }
   /* The first of the dialler's that is supported; 0 if none is. */

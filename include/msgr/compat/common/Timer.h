@@ -77,8 +77,8 @@ public:
   }
   /* The context, which belongs to the timer then; NULL after shutdown, and the context is gone. */
   Context *add_event_after(double seconds, Context *context) {
-    return add_event_at(
-        clock_t::now() + std::chrono::duration_cast<clock_t::duration>(std::chrono::duration<double>(seconds)), context);
+    const std::chrono::duration<double> span(seconds);
+    return add_event_at(clock_t::now() + std::chrono::duration_cast<clock_t::duration>(span), context);
   }
   Context *add_event_after(ceph::timespan span, Context *context) {
     return add_event_at(clock_t::now() + std::chrono::duration_cast<clock_t::duration>(span), context);

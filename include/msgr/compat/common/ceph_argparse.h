@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <list>
 #include <sstream>
 #include <string>
 #include <tuple>
@@ -30,15 +31,17 @@ inline void vec_to_argv(const char *name, const std::vector<const char *> &args,
   for (const char *arg : args)
     (*argv)[(*argc)++] = arg;
 }
-/* Puts the words of an environment variable in front; "CEPH_ARGS" if `name` is NULL. They live as long as the process. */
+/* Puts the words of an environment variable in front, of "CEPH_ARGS" if `name` is NULL. They live as long as the
+ * process. By one thread at a time. */
 inline void env_to_vec(std::vector<const char *> &args, const char *name = nullptr) {
+  static auto *const kept = new std::list<std::string>;
   const char *const text = std::getenv(name == nullptr ? "CEPH_ARGS" : name);
   if (text == nullptr)
     return;
   std::istringstream in(text);
   std::vector<const char *> words;
   for (std::string word; in >> word;)
-    words.push_back(strdup(word.c_str()));
+    words.push_back(kept->emplace_back(word).c_str());
   args.insert(args.begin(), words.begin(), words.end());
 }
 

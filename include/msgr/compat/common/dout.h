@@ -63,6 +63,7 @@ public:
 #define lgeneric_subdout(cct, sub, v) dout_impl(cct, ceph_subsys_##sub, v) *_dout
 #define lgeneric_dout(cct, v) dout_impl(cct, ceph_subsys_, v) *_dout
 #define lgeneric_derr(cct) dout_impl(cct, ceph_subsys_, -1) *_dout
-#define ldlog_p1(cct, sub, level) (static_cast<void>(cct), ::ceph::logging::Log::instance().should_gather((sub), (level)))
+#define ldlog_p1(cct, sub, level)                                                                                    \
+  (static_cast<void>(cct), ::ceph::logging::Log::instance().should_gather((sub), (level)))
 
 #endif

@@ -7,7 +7,7 @@
 /* Of pointers, that a program keeps in an order of its own. Its methods with an underscore are called with the pool's
  * lock held. */
 template <class T> class ThreadPool::WorkQueue : public ThreadPool::WorkQueue_ {
-  ThreadPool *const pool;
+  ThreadPool *const pool_;
 
   virtual bool _enqueue(T *item) = 0;
   /* Takes out that one. */
@@ -26,40 +26,40 @@ protected:
 
 public:
   WorkQueue(std::string n, ceph::timespan timeout, ceph::timespan suicide, ThreadPool *p)
-      : WorkQueue_(std::move(n), timeout, suicide), pool(p) {
-    pool->add_work_queue(this);
+      : WorkQueue_(std::move(n), timeout, suicide), pool_(p) {
+    pool_->add_work_queue(this);
   }
   /* In seconds, as older code says it. */
   WorkQueue(std::string n, time_t timeout, time_t suicide, ThreadPool *p)
       : WorkQueue(std::move(n), ceph::make_timespan(double(timeout)), ceph::make_timespan(double(suicide)), p) {}
-  ~WorkQueue() override { pool->remove_work_queue(this); }
+  ~WorkQueue() override { pool_->remove_work_queue(this); }
 
   bool queue(T *item) {
-    const std::lock_guard<ceph::mutex> guard(pool->_lock);
+    const std::lock_guard<ceph::mutex> guard(pool_->_lock);
     const bool added = _enqueue(item);
-    pool->_cond.notify_one();
+    pool_->_cond.notify_one();
     return added;
   }
   void dequeue(T *item) {
-    const std::lock_guard<ceph::mutex> guard(pool->_lock);
+    const std::lock_guard<ceph::mutex> guard(pool_->_lock);
     _dequeue(item);
   }
   void clear() {
-    const std::lock_guard<ceph::mutex> guard(pool->_lock);
+    const std::lock_guard<ceph::mutex> guard(pool_->_lock);
     this->_clear();
   }
-  void lock() { pool->lock(); }
-  void unlock() { pool->unlock(); }
-  void wake() { pool->wake(); }
-  void _wake() { pool->_wake(); }
-  void _wait() { pool->_wait(); }
-  void drain() { pool->drain(this); }
+  void lock() { pool_->lock(); }
+  void unlock() { pool_->unlock(); }
+  void wake() { pool_->wake(); }
+  void _wake() { pool_->_wake(); }
+  void _wait() { pool_->_wait(); }
+  void drain() { pool_->drain(this); }
 };
 
 /* Of small things by value. */
 template <class T, class U> class ThreadPool::WorkQueueVal : public ThreadPool::WorkQueue_ {
   ceph::mutex _lock = ceph::make_mutex("WorkQueueVal::_lock");
-  ThreadPool *const pool;
+  ThreadPool *const pool_;
   std::list<U> to_process, to_finish;
 
   virtual void _enqueue(T item) = 0;
@@ -90,27 +90,27 @@ template <class T, class U> class ThreadPool::WorkQueueVal : public ThreadPool::
   void _clear() override {}
 
 protected:
-  void lock() { pool->lock(); }
-  void unlock() { pool->unlock(); }
+  void lock() { pool_->lock(); }
+  void unlock() { pool_->unlock(); }
   virtual void _process(U item, TPHandle &handle) = 0;
 
 public:
   WorkQueueVal(std::string n, ceph::timespan timeout, ceph::timespan suicide, ThreadPool *p)
-      : WorkQueue_(std::move(n), timeout, suicide), pool(p) {
-    pool->add_work_queue(this);
+      : WorkQueue_(std::move(n), timeout, suicide), pool_(p) {
+    pool_->add_work_queue(this);
   }
-  ~WorkQueueVal() override { pool->remove_work_queue(this); }
+  ~WorkQueueVal() override { pool_->remove_work_queue(this); }
   void queue(T item) {
-    const std::lock_guard<ceph::mutex> guard(pool->_lock);
+    const std::lock_guard<ceph::mutex> guard(pool_->_lock);
     _enqueue(std::move(item));
-    pool->_cond.notify_one();
+    pool_->_cond.notify_one();
   }
   void queue_front(T item) {
-    const std::lock_guard<ceph::mutex> guard(pool->_lock);
+    const std::lock_guard<ceph::mutex> guard(pool_->_lock);
     _enqueue_front(std::move(item));
-    pool->_cond.notify_one();
+    pool_->_cond.notify_one();
   }
-  void drain() { pool->drain(this); }
+  void drain() { pool_->drain(this); }
 };
 
 /* Of pointers, first in, first out. What derives from it calls register_work_queue. */
