@@ -74,8 +74,8 @@ lib: $(ABI_MAP)
 	@rm -f $(OBJECT).a && $(AR) rcsD $(OBJECT).a $(OBJECT) && mv $(OBJECT).a $(LIB)/libmsgr.a
 	@ln -sf libmsgr.so $(LIB)/libmsgr.so.$(SOVERSION)
 
-examples: $(addprefix $(EXAMPLES)/,hello hello++ perf_server perf_client perf_server++ perf_client++ mon_map mon_ping)
-examples: $(addprefix $(EXAMPLES)/,hello hello++ perf_server perf_client ping mon_map mon_ping)
+examples: $(addprefix $(EXAMPLES)/,hello hello++ perf_server perf_client perf_server++ perf_client++ ping mon_map mon_ping)
+examples: $(addprefix $(EXAMPLES)/,ceph_perf_server ceph_perf_client)
 
 $(EXAMPLES):
 	@mkdir -p $@
@@ -89,6 +89,10 @@ $(EXAMPLES)/%: examples-c/%.c include/msgr.h | lib $(EXAMPLES)
 # The same source as C++, since the header is for both.
 $(EXAMPLES)/perf_%++: examples-c/perf_%.cc examples-c/perf.hpp include/msgr.h include/msgr.hpp $(wildcard include/msgr/*.hpp) | lib $(EXAMPLES)
 	$(CXX) -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude -o $@ $< $(LINK)
+
+# With Ceph's own header paths, and nothing else in the way of its names.
+$(EXAMPLES)/ceph_perf_%: examples-c/ceph_perf_%.cc include/msgr.h $(shell find include/msgr -type f) | lib $(EXAMPLES)
+	$(CXX) -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -pthread -Iinclude/msgr/compat -o $@ $< $(LINK)
 
 $(EXAMPLES)/hello++: examples-c/hello.c include/msgr.h | lib $(EXAMPLES)
 	$(CXX) -x c++ -std=c++17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LINK)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# examples.sh BINDIR LIBDIR: runs hello and the benchmark pair with 1, 2 and 8 workers, and
+# examples.sh BINDIR LIBDIR: runs hello and the benchmark pairs with 1, 2 and 8 workers, and
 # the client in Python.
 set -eu
 bin=$1
@@ -23,6 +23,12 @@ for workers in 1 2 8; do
     pair 2 4 32 5000 0 64
     pair 0 4 32 5000 0 4096
     pair 2 2 8 200 20 1048576
+    for pair in perf_%++ ceph_perf_%; do
+        export PAIR=$pair
+        pair 2 4 32 2000 0 64
+        pair 0 2 8 200 20 65536
+        unset PAIR
+    done
 done
 
 if ! command -v python3 >/dev/null; then
