@@ -136,6 +136,11 @@ const SECTIONS: &[Section] = &[
         extra: "",
     },
     Section {
+        title: "For operators",
+        file: "admin",
+        extra: "",
+    },
+    Section {
         title: "Counters",
         file: "perf",
         extra: "",

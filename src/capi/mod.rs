@@ -33,6 +33,7 @@
 #![expect(unsafe_code, reason = "this is where C hands over raw pointers")]
 
 pub mod addr;
+pub mod admin;
 pub mod auth;
 pub mod auth_reply;
 pub mod body;

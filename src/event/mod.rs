@@ -37,6 +37,7 @@ mod registered;
 pub mod sim;
 mod socket;
 mod stack;
+mod tcp_info;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -48,4 +49,5 @@ pub use origin::Origin;
 pub use registered::{Interest, Readiness, Registered};
 pub use socket::{ConnectedSocket, PortSharing, ServerSocket, SocketOptions};
 pub use stack::NetworkStack;
+pub use tcp_info::TcpInfo;
 pub use worker::{Handler, SubmitError, Worker};

@@ -61,6 +61,36 @@ pub(super) fn set_priority(_: BorrowedFd<'_>, _: bool, _: i32) -> io::Result<()>
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// What the kernel tells of a connection of TCP: the first words of `tcp_info`.
+/// Those that it does not know stay 0.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "rustix does not offer TCP_INFO")]
+pub(super) fn tcp_info<const WORDS: usize>(socket: BorrowedFd<'_>) -> io::Result<[u32; WORDS]> {
+    let mut words = [0; WORDS];
+    let mut size = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: the descriptor is open for the call, and the kernel writes no more
+    // bytes than there are, any of which make words.
+    let got = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            words.as_mut_ptr().cast(),
+            &raw mut size,
+        )
+    };
+    if got != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(words)
+}
+
+/// Other systems tell other things.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn tcp_info<const WORDS: usize>(_: BorrowedFd<'_>) -> io::Result<[u32; WORDS]> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Blocks every signal in the calling thread, so that the host's handlers run on
 /// the host's threads.
 ///

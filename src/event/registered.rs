@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Deref;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
 use super::center::EventCenter;
@@ -84,6 +84,17 @@ pub enum Source<'a> {
     Simulated(&'a sim::Endpoint),
 }
 
+impl Source<'_> {
+    /// Its descriptor, if it has one.
+    pub fn fd(&self) -> Option<RawFd> {
+        match self {
+            Self::Kernel(fd) => Some(fd.as_raw_fd()),
+            #[cfg(test)]
+            Self::Simulated(_) => None,
+        }
+    }
+}
+
 /// A source and its place in a worker's poller. Dropping it takes the source out
 /// of the poller before the source itself is dropped.
 pub struct Registered<S: Watched> {
@@ -138,6 +149,11 @@ impl<S: Watched> Registered<S> {
         self.driver = Arc::clone(center.driver());
         self.key = key;
         self.set_interest(interest)
+    }
+
+    /// The source's descriptor, if it has one.
+    pub fn fd(&self) -> Option<RawFd> {
+        self.source.source().fd()
     }
 
     /// What the source is watched for.

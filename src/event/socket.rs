@@ -17,6 +17,7 @@ use super::os;
 use super::registered::{Source, Watched};
 #[cfg(test)]
 use super::sim;
+use super::tcp_info::TcpInfo;
 
 /// How to set sockets up.
 #[derive(Clone, Debug)]
@@ -251,6 +252,16 @@ impl ConnectedSocket {
             Self::Kernel(socket) => inet(&socket.local_addr()?),
             #[cfg(test)]
             Self::Simulated(socket) => socket.local_addr(),
+        }
+    }
+
+    /// What the kernel knows of the connection; nothing where it is not TCP, or
+    /// the system is not Linux. Costs a system call.
+    pub fn tcp_info(&self) -> Option<TcpInfo> {
+        match self {
+            Self::Kernel(socket) => TcpInfo::of(socket.as_fd()).ok(),
+            #[cfg(test)]
+            Self::Simulated(_) => None,
         }
     }
 }

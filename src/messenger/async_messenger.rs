@@ -544,6 +544,11 @@ impl AsyncMessenger {
         &self.name
     }
 
+    /// What the application calls it.
+    pub(crate) fn lname(&self) -> &str {
+        &self.lname
+    }
+
     pub(crate) fn nonce(&self) -> u32 {
         self.nonce.load(Ordering::Relaxed)
     }

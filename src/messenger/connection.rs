@@ -438,6 +438,11 @@ impl Connection {
         self.state.load(Ordering::Acquire) >= CLOSED
     }
 
+    /// The peer dialled.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.kind == Kind::Accepted
+    }
+
     pub(crate) fn is_marked_down(&self) -> bool {
         self.state.load(Ordering::Acquire) == MARKED_DOWN
     }

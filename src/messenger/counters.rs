@@ -213,7 +213,7 @@ mod tests {
         }
         let mut dump = Dump::new("m");
         counters.tell(&mut dump);
-        let text = dump.json();
+        let text = dump.json().to_string();
         for expected in [
             "msgr_faults_refused\":1,",
             "msgr_faults_ready_timeout\":4,",

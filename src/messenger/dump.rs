@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::json::{Json, Quoted};
+
 /// What a dump is written as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DumpFormat {
@@ -89,21 +91,19 @@ impl Dump {
 
     pub(crate) fn told(&self, format: DumpFormat) -> String {
         match format {
-            DumpFormat::Json => self.json(),
+            DumpFormat::Json => self.json().to_string(),
             DumpFormat::Prometheus => self.prometheus(),
         }
     }
 
     /// As JSON.
-    pub(crate) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> Json {
         let groups = self.0.iter().map(|group| {
             let numbers = group.numbers.iter();
-            let numbers = numbers.map(|(name, value)| format!("{}:{value}", quoted(name)));
-            let numbers: Vec<String> = numbers.collect();
-            format!("{}:{{{}}}", quoted(&group.name), numbers.join(","))
+            let numbers = numbers.map(|(name, value)| (name.as_str(), (*value).into()));
+            (group.name.as_str(), numbers.collect())
         });
-        let groups: Vec<String> = groups.collect();
-        format!("{{{}}}", groups.join(","))
+        groups.collect()
     }
 
     /// As Prometheus has them: all numbers of one name together, each with a label that
@@ -136,32 +136,13 @@ fn labelled(group: &str) -> (&'static str, String) {
     // JSON's escapes are more than labels have.
     let group = group.replace(|c: char| c.is_control() || !c.is_ascii(), "_");
     if let Some(worker) = group.strip_prefix("AsyncMessenger::Worker-") {
-        return ("AsyncMessenger_Worker", format!("id={}", quoted(worker)));
+        return ("AsyncMessenger_Worker", format!("id={}", Quoted(worker)));
     }
     if let Some(messenger) = group.strip_prefix("AsyncMessenger::") {
-        return ("AsyncMessenger", format!("name={}", quoted(messenger)));
+        return ("AsyncMessenger", format!("name={}", Quoted(messenger)));
     }
     let throttle = group.strip_prefix("throttle-").unwrap_or(&group);
-    ("throttle", format!("name={}", quoted(throttle)))
-}
-
-/// A text as JSON has it, which does for a label as well.
-fn quoted(text: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            // All in ASCII, so that it can be cut anywhere.
-            c if c.is_control() || !c.is_ascii() => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(quoted, "\\u{unit:04x}");
-                }
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    ("throttle", format!("name={}", Quoted(throttle)))
 }
 
 #[cfg(test)]
@@ -177,8 +158,8 @@ mod tests {
         dump.group("b");
         dump.number("z", 0);
         let expected = r#"{"a":{"x":1,"y\"\\\u000a\ud83d\udca9":18446744073709551615},"empty":{},"b":{"z":0}}"#;
-        assert_eq!(dump.json(), expected);
-        assert_eq!(Dump::default().json(), "{}");
+        assert_eq!(dump.told(DumpFormat::Json), expected);
+        assert_eq!(Dump::default().told(DumpFormat::Json), "{}");
     }
 
     fn worker(sent: u64, active: u64) -> Dump {

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::decoder::Decoder;
 use super::dispatch_queue::DispatchQueue;
 use super::dispatcher::Dispatcher;
+use super::dump::DumpFormat;
 use super::error::{Error, Result};
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
@@ -377,7 +378,7 @@ impl Messenger {
     /// for dispatch. Numbers only rise, but for `msgr_half_open`,
     /// `msgr_dispatch_queue_len`, `msgr_active_connections` and `val`.
     pub fn perf_dump(&self) -> String {
-        self.inner.perf().json()
+        self.inner.perf().told(DumpFormat::Json)
     }
 
     /// One of those numbers, by the names of its group and its own.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,6 +98,11 @@ impl Processor {
         };
         worker.acquire();
         worker
+    }
+
+    /// Its socket's descriptor.
+    pub(crate) fn fd(&self) -> Option<RawFd> {
+        self.socket.fd()
     }
 
     pub(crate) fn belongs_to(&self, messenger: &Arc<AsyncMessenger>) -> bool {

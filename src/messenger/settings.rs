@@ -220,7 +220,8 @@ impl Messenger {
 }
 
 impl AsyncMessenger {
-    fn myname(&self) -> EntityName {
+    /// What it calls itself in sessions.
+    pub(crate) fn myname(&self) -> EntityName {
         let said = self.settings().number().get();
         let num = match (said, self.known_config()) {
             (Some(said), _) => said,

@@ -1,6 +1,7 @@
 //! The connections of one worker.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -8,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::async_messenger::AsyncMessenger;
 use super::connection::{Connection, ConnectionRef, Kind};
 use super::external::{External, Newcomer};
-use super::link::{Flushed, Link, Scratch};
+use super::link::{Flushed, Link, LinkStatus, Scratch};
 use super::processor::Processor;
 use crate::event::{EventCenter, Handler, Readiness, Worker};
 use crate::proto::{Outgoing, Verdict};
@@ -48,6 +49,28 @@ impl Shard {
 
     pub(crate) fn remove_processor(&mut self, key: u64) {
         self.processors.remove(&key);
+    }
+
+    /// Which of its connections are that messenger's.
+    pub(crate) fn ids_of(&self, messenger: &Arc<AsyncMessenger>) -> Vec<u64> {
+        let links = self.links.iter();
+        let theirs = links.filter(|(_, link)| Arc::ptr_eq(link.con().messenger(), messenger));
+        let mut ids: Vec<u64> = theirs.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// What those of these connections are doing that are still there.
+    pub(crate) fn statuses(&self, ids: &[u64], center: &EventCenter) -> Vec<LinkStatus> {
+        let links = ids.iter().filter_map(|id| self.links.get(id));
+        links.map(|link| link.status(center.now())).collect()
+    }
+
+    /// The descriptors of that messenger's listening sockets.
+    pub(crate) fn listening(&self, messenger: &Arc<AsyncMessenger>) -> Vec<RawFd> {
+        let processors = self.processors.values();
+        let theirs = processors.filter(|processor| processor.belongs_to(messenger));
+        theirs.filter_map(Processor::fd).collect()
     }
 
     /// What it holds, each kind by its name.
@@ -273,13 +296,7 @@ impl Shard {
     }
 
     fn mark_down_all(&mut self, messenger: &Arc<AsyncMessenger>, center: &mut EventCenter) {
-        let theirs = self.links.iter().filter(|(_, link)| {
-            let con = link.con();
-            Arc::ptr_eq(con.messenger(), messenger)
-        });
-        let mut theirs: Vec<u64> = theirs.map(|(id, _)| *id).collect();
-        theirs.sort_unstable();
-        for id in theirs {
+        for id in self.ids_of(messenger) {
             let is_known = self.links.get(&id).is_some_and(|link| link.is_known());
             if is_known {
                 self.with_link(id, center, |link, _, _| link.end(true));

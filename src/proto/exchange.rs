@@ -185,6 +185,11 @@ impl Exchange {
         }
     }
 
+    /// When a byte last came or went, and when one last came.
+    pub const fn last_active(&self) -> (Time, Time) {
+        (self.last_active, self.last_received)
+    }
+
     /// The socket has taken bytes, and `left` says whether some remain.
     pub fn handle_sent(&mut self, left: bool, now: Time) {
         self.last_active = now;

@@ -56,6 +56,6 @@ pub use frame::{nonces_used, secrets_used, twice_used};
 pub use mutation::{Mutation, with as with_mutation};
 pub use out_queue::Outgoing;
 pub use output::{Admission, Clock, Decode, Event, Initiator, Intake, Peer, Request};
-pub use protocol::Protocol;
+pub use protocol::{Protocol, Status};
 pub use replace::Verdict;
 pub use v1::Signatures;

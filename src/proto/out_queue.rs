@@ -104,6 +104,12 @@ impl OutQueue {
         self.top.fifo.is_empty()
     }
 
+    /// How many messages there are. It is counted.
+    pub fn len(&self) -> usize {
+        let lower = self.lower.iter().map(|lane| lane.fifo.len());
+        self.top.fifo.len() + lower.sum::<usize>()
+    }
+
     fn push_aside(&mut self, priority: u8, outgoing: Outgoing) {
         let at = self.lower.partition_point(|lane| lane.priority < priority);
         let mut lane = Lane {
@@ -166,6 +172,11 @@ impl Fifo {
         self.head.is_empty()
     }
 
+    fn len(&self) -> usize {
+        let rest = self.rest.iter().map(VecDeque::len);
+        self.head.len() + rest.sum::<usize>()
+    }
+
     fn push_behind(&mut self, outgoing: Outgoing) {
         match self.rest.back_mut() {
             Some(last) if last.len() < BLOCK => last.push_back(outgoing),
@@ -204,7 +215,9 @@ mod tests {
 
     #[test]
     fn the_highest_goes_first_and_each_priority_in_order() {
-        let order = drained(queue([127, 64, 196, 127, 0, 1000, 64, 196, 100]));
+        let queue = queue([127, 64, 196, 127, 0, 1000, 64, 196, 100]);
+        assert_eq!(queue.len(), 9);
+        let order = drained(queue);
         let expected = [
             (255, 5),
             (196, 2),
@@ -221,7 +234,9 @@ mod tests {
 
     #[test]
     fn a_long_queue_keeps_its_order_over_its_blocks() {
-        let order = drained(queue(std::iter::repeat_n(127, 500)));
+        let queue = queue(std::iter::repeat_n(127, 500));
+        assert_eq!(queue.len(), 500);
+        let order = drained(queue);
         assert!(
             order
                 .iter()

@@ -4,12 +4,15 @@
 //! written, `sent` until it is acknowledged, and, if its link is lost in
 //! between, `replay`, from where it is written again under the number it has.
 
+mod status;
+
 use std::collections::VecDeque;
 
 use super::encoding::{Unencoded, encode};
 use super::fault::Fault;
 use super::mutation::{self, Mutation};
 use super::out_queue::{OutQueue, Outgoing};
+pub use status::SessionStatus;
 
 /// The state of a session. A lossy connection has one too, of which only the
 /// queue and the numbers of its one link matter.

@@ -71,6 +71,7 @@ impl Link {
         self.protocol
             .take_over(&mut incoming.protocol, reset, now, &mut scratch.events);
         self.held = std::mem::take(&mut incoming.held);
+        self.begun = incoming.begun;
         let socket = incoming.socket.take();
         let so_far = incoming.con.take_mon_auth();
         self.con.mon_auth(|mon_auth| *mon_auth = so_far);

@@ -8,6 +8,7 @@ mod harm;
 mod io;
 mod meeting;
 mod outcome;
+mod status;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::injection::Injector;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
 use crate::proto::{Answer, Clock, Event, LinkDown, Outgoing, Protocol};
 use crate::types::{AddrType, Time};
+pub(crate) use status::LinkStatus;
 
 /// Bytes read at once. One buffer for all links of a worker: large enough to
 /// take thousands of small frames by one system call.
@@ -51,6 +53,8 @@ pub(crate) struct Link {
     con: ConnectionRef,
     protocol: Protocol,
     socket: Option<Registered<ConnectedSocket>>,
+    /// When that was dialled, or the last one, or accepted.
+    begun: Option<Time>,
     /// The socket's TCP handshake is under way.
     dialling: bool,
     /// It was dialled by a local socket, to that address of this host.
@@ -129,6 +133,7 @@ impl Link {
         };
         let mut link = Self::new(con, protocol);
         link.half_open = Some(newcomer.entrant);
+        link.begun = Some(now);
         link.settle_entrant()?;
         link.socket = Some(center.register(link.con.id(), newcomer.socket, Interest::READ)?);
         Ok(link)
@@ -141,6 +146,7 @@ impl Link {
             con,
             protocol,
             socket: None,
+            begun: None,
             dialling: false,
             local: None,
             avoids_local: false,

@@ -135,6 +135,7 @@ impl Link {
     fn dial_now(&mut self, addr: &EntityAddr, scratch: &mut Scratch, center: &mut EventCenter) {
         let Some(target) = addr.socket else { return };
         self.con.note_socket_addr(*addr);
+        self.begun = Some(center.now());
         let dialled = self
             .connect(target, center)
             .and_then(|socket| center.register(self.con.id(), socket, Interest::WRITE));

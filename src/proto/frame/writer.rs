@@ -10,7 +10,7 @@ use std::io::IoSlice;
 use bytes::{BufMut, Bytes};
 
 use crate::proto::codec::count;
-use crate::proto::compression::Compression;
+use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::out_queue::Outgoing;
 use crate::types::Payload;
 
@@ -124,6 +124,11 @@ impl FrameWriter {
             Form::Crc(_) | Form::Legacy(_) => false,
             Form::Secure(sealer) => !sealer.can_seal(),
         }
+    }
+
+    /// What compresses messages.
+    pub fn compression(&self) -> Option<Algorithm> {
+        self.compression.map(|agreed| agreed.algorithm)
     }
 
     /// Messages are compressed like that from now on.

@@ -24,6 +24,7 @@ mod legacy;
 mod meeting;
 mod owner;
 mod reaction;
+mod status;
 
 use std::io::IoSlice;
 use std::net::SocketAddr;
@@ -43,6 +44,7 @@ use super::route::route;
 use super::session::Session;
 use legacy::{LegacyAsking, LegacyAttempt};
 use owner::Owner;
+pub use status::Status;
 
 /// One connection to one peer, without its socket.
 ///
