@@ -1,4 +1,10 @@
-/* msgr_dump: what an operator sees. */
+/* msgr_dump, msgr_admin_socket: what an operator sees. */
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include "check.h"
 
 struct seen {
@@ -183,11 +189,133 @@ static void many_are_told_while_they_are_at_work(void)
     msgr_ctx_unref(ctx);
 }
 
+/* The admin socket, in a folder of this process's. */
+
+static char dir[] = "/tmp/msgr-api-admin-XXXXXX";
+static char path[64];
+
+/* Connects; -1 if nobody listens there. */
+static int knock(void)
+{
+    struct sockaddr_un addr;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(fd >= 0);
+    memset(&addr, 0, sizeof(addr));
+    addr.sun_family = AF_UNIX;
+    strcpy(addr.sun_path, path);
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* What is answered, to be freed. Its length comes first, as a big number does. */
+static char *ask(const char *request)
+{
+    int fd = knock();
+    uint32_t len = 0;
+    size_t got = 0;
+    char *answer;
+    CHECK(fd >= 0);
+    CHECK(write(fd, request, strlen(request) + 1) == (ssize_t)strlen(request) + 1);
+    CHECK(recv(fd, &len, sizeof(len), MSG_WAITALL) == (ssize_t)sizeof(len));
+    len = ntohl(len);
+    answer = (char *)malloc((size_t)len + 1);
+    CHECK(answer != NULL);
+    while (got < len) {
+        ssize_t more = read(fd, answer + got, len - got);
+        CHECK(more > 0);
+        got += (size_t)more;
+    }
+    answer[len] = '\0';
+    close(fd);
+    return answer;
+}
+
+static void check_answer(const char *request, const char *expected)
+{
+    char *answer = ask(request);
+    if (strstr(answer, expected) == NULL) {
+        fprintf(stderr, "%s: %s\n", request, answer);
+        CHECK(!"the answer is as expected");
+    }
+    free(answer);
+}
+
+static void on_option(void *arg, const char *key, const char *value)
+{
+    CHECK(strcmp(key, "ms_max_backoff") == 0 && strcmp(value, "3") == 0);
+    /* It is called in a command: that goes on, and is the last. */
+    CHECK_OK(msgr_admin_socket((msgr_ctx *)arg, NULL));
+}
+
+static void a_tool_asks_by_the_admin_socket(void)
+{
+    msgr_ctx *ctx = check_ctx();
+    msgr_messenger *one = check_messenger(ctx, "osd.0", MSGR_POLICY_STATELESS_SERVER);
+    msgr_messenger *other = check_messenger(ctx, "osd.1", MSGR_POLICY_STATELESS_SERVER);
+    char long_path[256], value[16];
+    struct stat data;
+    memset(long_path, 'x', sizeof(long_path));
+    long_path[sizeof(long_path) - 1] = '\0';
+    CHECK_IS(msgr_admin_socket(NULL, path), -EINVAL);
+    CHECK_IS(msgr_admin_socket(ctx, long_path), -EINVAL);
+    CHECK_OK(msgr_admin_socket(ctx, NULL));
+    CHECK_OK(msgr_admin_socket(ctx, path));
+    CHECK_IS(msgr_admin_socket(ctx, path), -EALREADY);
+    CHECK(stat(path, &data) == 0 && (data.st_mode & 0777) == 0600);
+
+    check_answer("{\"prefix\":\"version\"}", "\"version\": \"");
+    check_answer("{\"prefix\":\"help\",\"format\":\"json\"}", "\"config show\":\"");
+    check_answer("{\"prefix\":\"get_command_descriptions\",\"format\":\"json\"}",
+                 "{\"cmd000\":{\"sig\":[\"config\",\"get\",{\"name\":\"var\",\"type\":\"CephString\"}]");
+    check_answer("{\"prefix\":\"config show\"}", "\"ms_crc_data\": \"true\"");
+    check_answer("{\"prefix\":\"config set\",\"var\":\"ms_crc_data\",\"val\":[\"false\"]}",
+                 "\"success\"");
+    CHECK(msgr_conf_get(ctx, "ms_crc_data", value, sizeof(value)) == 5);
+    check_answer("{\"prefix\":\"config get\",\"var\":\"ms_crc_data\"}", "\"false\"");
+    check_answer("{\"prefix\":\"config get\",\"var\":\"key\"}", "ERROR: (13) ");
+    check_answer("{\"prefix\":\"config get\"}", "ERROR: (22) Invalid argument\n");
+    check_answer("{\"prefix\":\"config set\",\"var\":\"ms_crc_data\",\"val\":\"maybe\"}",
+                 "ERROR: (22) Invalid argument\nms_crc_data must be true or false");
+    check_answer("{\"prefix\":\"config set\",\"var\":\"debug_ms\",\"val\":\"loud\"}", "ERROR: (22)");
+    check_answer("{\"prefix\":\"config set\",\"var\":\"debug_ms\",\"val\":\"0/5\"}", "success");
+    check_answer("{\"prefix\":\"perf dump\"}", "\"AsyncMessenger::osd.1\": {");
+    check_answer("{\"prefix\":\"perf dump\",\"logger\":\"AsyncMessenger::osd.1\","
+                 "\"counter\":\"msgr_half_open\",\"format\":\"json\"}",
+                 "{\"AsyncMessenger::osd.1\":{\"msgr_half_open\":0}}");
+    check_answer("{\"prefix\":\"perf schema\"}", "\"metric_type\": \"gauge\"");
+    check_answer("{\"prefix\":\"perf reset\",\"var\":\"all\"}", "\"success\"");
+    check_answer("{\"prefix\":\"perf reset\",\"var\":\"AsyncMessenger::osd.1\"}", "\"success\"");
+    check_answer("{\"prefix\":\"perf reset\",\"var\":\"else\"}", "ERROR: (2) ");
+    /* Two are called "test", so that their nonces tell them apart. */
+    check_answer("{\"prefix\":\"messenger dump\"}", "\"messengers\": [");
+    check_answer("{\"prefix\":\"messenger dump\",\"msgr\":\"test\"}", "ERROR: (2) ");
+    msgr_unref(other);
+    check_answer("{\"prefix\":\"messenger dump\",\"msgr\":\"test\"}", "\"connections_count\": 0");
+    check_answer("{\"prefix\":\"\"}", "ERROR: (22)");
+    check_answer("[[[[", "ERROR: (22)");
+    check_answer("\xff", "ERROR: (22)");
+    check_answer("", "ERROR: (22)");
+
+    CHECK(msgr_conf_observe(ctx, "ms_max_backoff", on_option, ctx, NULL) > 0);
+    check_answer("{\"prefix\":\"config set\",\"var\":\"ms_max_backoff\",\"val\":\"3\"}", "");
+    CHECK(knock() < 0);
+    CHECK_OK(msgr_admin_socket(ctx, path));
+    msgr_unref(one);
+    msgr_ctx_unref(ctx);
+    CHECK(knock() < 0 && access(path, F_OK) != 0);
+}
+
 int main(void)
 {
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof(path), "%s/it.asok", dir);
     wrong_arguments_are_refused();
     connections_are_told_with_what_they_have_done();
     a_callback_may_ask_unless_it_is_a_fast_one();
     many_are_told_while_they_are_at_work();
+    a_tool_asks_by_the_admin_socket();
+    CHECK(rmdir(dir) == 0);
     return 0;
 }

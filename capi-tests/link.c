@@ -122,6 +122,7 @@ static const function functions[] = {
     ADDRESS(msgr_dispatch_queue_len),
     ADDRESS(msgr_dispatch_queue_max_age),
     ADDRESS(msgr_dump),
+    ADDRESS(msgr_admin_socket),
     ADDRESS(msgr_perf_dump),
     ADDRESS(msgr_perf_get),
     ADDRESS(msgr_perf_reset),

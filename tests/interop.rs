@@ -11,6 +11,8 @@
     reason = "a test drives other programs: it looks for free ports and waits for them to come up"
 )]
 
+#[path = "interop/admin.rs"]
+mod admin;
 #[path = "interop/cli.rs"]
 mod cli;
 #[path = "interop/client.rs"]
@@ -210,6 +212,57 @@ fn mon_map_refuses_an_address_it_cannot_read() {
         "{}",
         text(&output.stderr)
     );
+}
+
+#[test]
+fn the_ceph_tool_asks_by_the_admin_socket() {
+    if !monitor::can_run() {
+        return;
+    }
+    let process = admin::Process::start();
+    assert!(process.ceph(&["help"]).contains("messenger dump"));
+    assert_eq!(
+        process.find(&["version"], "told['version']"),
+        env!("CARGO_PKG_VERSION")
+    );
+
+    let received = "told['AsyncMessenger::Worker-0']['msgr_recv_messages']";
+    let messages = admin::MESSAGES.to_string();
+    assert_eq!(process.find(&["perf", "dump"], received), messages);
+    let kind = "told['AsyncMessenger::Worker-0']['msgr_recv_messages']['metric_type']";
+    assert_eq!(process.find(&["perf", "schema"], kind), "counter");
+    process.ceph(&["perf", "reset", "all"]);
+    assert_eq!(process.find(&["perf", "dump"], received), "0");
+
+    process.ceph(&["config", "set", "ms_inject_delay_type", "osd", "client"]);
+    let value = process.context().conf_get("ms_inject_delay_type").unwrap();
+    assert_eq!(value, "osd client");
+    let shown = process.find(&["config", "show"], "told['ms_inject_delay_type']");
+    assert_eq!(shown, value);
+    let got = process.ceph(&["config", "get", "ms_speed"]);
+    assert!(got.starts_with("ERROR: (2) No such file"), "{got}");
+
+    let names = process.find(&["messenger", "dump"], "sorted(told['messengers'])");
+    assert_eq!(names, "['client', 'cluster']");
+    let dump = ["messenger", "dump", "client", "--tcp-info"];
+    let con = "told['messenger']['connections'][0]['async_connection']";
+    for (what, expected) in [
+        ("['protocol']['v2']['state']", "READY"),
+        ("['protocol']['v2']['con_mode']", "crc"),
+        ("['peer']['type']", "osd"),
+        ("['tcp_info']['tcpi_state']", "established"),
+        ("['session']['out_seq']", &messages),
+    ] {
+        assert_eq!(process.find(&dump, &format!("{con}{what}")), expected);
+    }
+    let accepted = "len(told['messenger']['anon_conns'])";
+    assert_eq!(
+        process.find(&["messenger", "dump", "cluster"], accepted),
+        "1"
+    );
+
+    process.context().close_admin_socket();
+    assert!(!process.path().exists());
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What an operator sees.
 
 use std::ffi::{c_char, c_int};
+use std::path::Path;
 
 use super::guard::guard;
-use super::handle::{self, msgr_messenger};
+use super::handle::{self, msgr_ctx, msgr_messenger};
 
 /// Writes what the messenger and its connections are doing into `buf`, as JSON with
 /// the names of Ceph's `messenger dump`:
@@ -46,5 +47,48 @@ pub unsafe extern "C" fn msgr_dump(
     guard(|| unsafe {
         let dump = handle::borrow(messenger)?.dump()?;
         handle::fill_part(buf, len, &dump)
+    })
+}
+
+/// Opens a socket of the Unix domain at `path`, at which tools ask this process as
+/// they ask a daemon of Ceph's: `ceph --admin-daemon PATH help`. With `path` NULL it is
+/// closed again, and its file removed; it is also with the context's last reference,
+/// but not if the process ends without that: the next one replaces what is left.
+///
+/// Commands, all under Ceph's names: `help`, `get_command_descriptions`, `version`,
+/// `perf dump [logger] [counter]`, `perf schema`, `perf reset <all|logger>`, `config
+/// show`, `config get <option>`, `config set <option> <value>`, and `messenger dump
+/// [name] [tcp_info]`, which without a name lists the `lname`s that there are. `config
+/// set debug_ms` sets how much the whole process logs, as `msgr_set_log_level`.
+/// Observers of options are called on the thread that serves the socket, which is the
+/// socket's own and sleeps when nobody asks. Requests come one at a time, with 64 KiB
+/// and 5 seconds for each.
+///
+/// Only the process's user and root can connect: the file gets mode 0600. The folder
+/// should be one to which nobody else may write. Keys are not shown.
+///
+/// When a call with NULL returns, no command is under way, unless it was made in an
+/// observer that such a command has called.
+///
+/// Returns 0, also for closing what is not open; -EINVAL, also for a path longer than
+/// the system's sockets take; -EALREADY if there is one; -EADDRINUSE if somebody
+/// listens there, -EEXIST if something else is there; or another errno of making it.
+/// Any thread, also in callbacks. Ceph: `AdminSocket::init`, the option `admin_socket`.
+///
+/// # Safety
+/// By the conventions.
+#[no_mangle]
+pub unsafe extern "C" fn msgr_admin_socket(ctx: *mut msgr_ctx, path: *const c_char) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise is the callee's.
+        let ctx = unsafe { handle::share(ctx)? };
+        if path.is_null() {
+            ctx.close_admin_socket();
+            return Ok(0);
+        }
+        // SAFETY: as above.
+        let path = unsafe { handle::text(path)? };
+        ctx.open_admin_socket(Path::new(path))?;
+        Ok(0)
     })
 }

@@ -46,15 +46,7 @@ impl LocalSockets {
     /// socket that a process has left behind there is replaced.
     pub(super) fn listen(&self, at: SocketAddr, backlog: i32) -> io::Result<ServerSocket> {
         self.check()?;
-        let path = self.path(at);
-        let addr = SockAddr::unix(&path)?;
-        remove_stale(&path, &addr)?;
-        let socket = new_socket()?;
-        socket.bind(&addr)?;
-        let file = SocketFile::of(&path)?;
-        // Nobody can have connected before: it does not listen yet.
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        socket.listen(backlog)?;
+        let (socket, file) = listen_alone(&self.path(at), backlog)?;
         let file = Some(file);
         Ok(ServerSocket::Local { file, socket, at })
     }
@@ -123,6 +115,20 @@ impl Drop for SocketFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// A listening socket at that path, to which only this user can connect. The socket
+/// that a process has left behind there is replaced.
+pub(super) fn listen_alone(path: &Path, backlog: i32) -> io::Result<(Socket, SocketFile)> {
+    let addr = SockAddr::unix(path)?;
+    remove_stale(path, &addr)?;
+    let socket = new_socket()?;
+    socket.bind(&addr)?;
+    let file = SocketFile::of(path)?;
+    // Nobody can have connected before: it does not listen yet.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    socket.listen(backlog)?;
+    Ok((socket, file))
 }
 
 /// Where those who come to a local socket come from: they are on the host that has

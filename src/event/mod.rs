@@ -21,6 +21,7 @@
 //!
 //! [`DRAIN_MAX`]: worker::DRAIN_MAX
 
+mod admin_socket;
 mod center;
 mod clock;
 mod driver;
@@ -43,6 +44,7 @@ mod tests;
 mod timers;
 mod worker;
 
+pub use admin_socket::AdminSocket;
 pub use center::EventCenter;
 pub use local::LocalSockets;
 pub use origin::Origin;

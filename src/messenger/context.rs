@@ -1,7 +1,9 @@
 //! What several messengers of one process share: options and workers.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use super::admin_command;
 use super::async_messenger::AsyncMessenger;
 use super::conf::Conf;
 use super::conf_observer::Observers;
@@ -12,7 +14,7 @@ use super::seeds::{self, Seeds};
 use super::shard::Shard;
 #[cfg(test)]
 use crate::event::sim;
-use crate::event::{NetworkStack, Origin};
+use crate::event::{AdminSocket, NetworkStack, Origin};
 use crate::types::Entropy;
 
 /// More threads than this only get in each other's way (Ceph's limit too).
@@ -26,6 +28,7 @@ pub struct Context {
     observers: Observers,
     messengers: Mutex<Vec<Weak<AsyncMessenger>>>,
     injection: Arc<FaultInjection>,
+    admin_socket: Mutex<Option<AdminSocket>>,
     stack: OnceLock<Arc<NetworkStack<Shard>>>,
     /// Held while the stack starts, so that it starts once.
     starting: Mutex<()>,
@@ -52,6 +55,7 @@ impl Context {
             observers: Observers::default(),
             messengers: Mutex::default(),
             injection: Arc::default(),
+            admin_socket: Mutex::default(),
             stack: OnceLock::new(),
             starting: Mutex::default(),
             #[cfg(test)]
@@ -100,13 +104,64 @@ impl Context {
 
     /// The counters of all its messengers, those of one worker added up.
     pub fn perf_dump(&self, format: DumpFormat) -> String {
+        self.perf().told(format)
+    }
+
+    pub(crate) fn perf(&self) -> Dump {
         let mut dump = Dump::default();
-        // Asked unlocked: the last hold of one may go with ours.
-        let messengers = self.messengers().clone();
-        for messenger in messengers.iter().filter_map(Weak::upgrade) {
+        for messenger in self.known_messengers() {
             dump.add(&messenger.perf());
         }
-        dump.told(format)
+        dump
+    }
+
+    /// Opens a socket at that path at which tools ask this process, in the manner of
+    /// Ceph's admin socket: `ceph --admin-daemon PATH help` tells the commands there
+    /// are. Only this user and root can connect. It goes with the context, or with
+    /// [`Context::close_admin_socket`].
+    ///
+    /// # Errors
+    /// `EALREADY` if there is one; `EADDRINUSE` if somebody listens there, `EEXIST` if
+    /// something else is there; `EINVAL` for a path that is too long; or what the
+    /// system says.
+    pub fn open_admin_socket(self: &Arc<Self>, path: &Path) -> Result<()> {
+        let mut slot = self.admin_socket();
+        if slot.is_some() {
+            return Err(Error::new(
+                libc::EALREADY,
+                "there is an admin socket already",
+            ));
+        }
+        let me = Arc::downgrade(self);
+        let answer = move |request: &[u8]| match me.upgrade() {
+            Some(context) => admin_command::answer(&context, request),
+            None => Vec::new(),
+        };
+        let opened = AdminSocket::open(path, answer)
+            .map_err(|why| Error::io(format_args!("admin socket {}", path.display()), &why))?;
+        *slot = Some(opened);
+        Ok(())
+    }
+
+    /// Closes it, and removes it. When this returns no command of it is under way,
+    /// unless it is called in one.
+    pub fn close_admin_socket(&self) {
+        let open = self.admin_socket().take();
+        // Unlocked, since it waits for commands, which may come here too.
+        drop(open);
+    }
+
+    fn admin_socket(&self) -> MutexGuard<'_, Option<AdminSocket>> {
+        self.admin_socket
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those that are still there. Not under the lock: the last hold of one may go
+    /// with that of the caller.
+    pub(crate) fn known_messengers(&self) -> Vec<Arc<AsyncMessenger>> {
+        let known = self.messengers().clone();
+        known.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Remembers a messenger for as long as it is there.

@@ -106,6 +106,27 @@ impl Dump {
         groups.collect()
     }
 
+    /// What its numbers are, in the shape of Ceph's `perf schema`.
+    pub(crate) fn schema(&self) -> Json {
+        let groups = self.0.iter().map(|group| {
+            let numbers = group.numbers.iter();
+            let numbers = numbers.map(|(name, _)| (name.as_str(), describe(name)));
+            (group.name.as_str(), numbers.collect())
+        });
+        groups.collect()
+    }
+
+    /// That group alone, and in it that number alone, if they are named.
+    pub(crate) fn only(mut self, group: Option<&str>, number: Option<&str>) -> Self {
+        self.0
+            .retain(|known| group.is_none_or(|it| it == known.name));
+        for group in &mut self.0 {
+            let numbers = &mut group.numbers;
+            numbers.retain(|(name, _)| number.is_none_or(|it| it == name));
+        }
+        self
+    }
+
     /// As Prometheus has them: all numbers of one name together, each with a label that
     /// says of which group it is.
     pub(crate) fn prometheus(&self) -> String {
@@ -129,6 +150,35 @@ impl Dump {
         }
         text
     }
+}
+
+/// Short names of the numbers that `ceph daemonperf` shows by itself.
+const NICKS: [(&str, &str); 5] = [
+    ("msgr_recv_messages", "rcvm"),
+    ("msgr_send_messages", "sndm"),
+    ("msgr_recv_bytes", "rcvb"),
+    ("msgr_send_bytes", "sndb"),
+    ("msgr_active_connections", "conn"),
+];
+
+/// What Ceph's `perf schema` says of a number. Its types are bits: 2 for a whole
+/// number, 8 for one that only rises. Above a priority of 5 it is shown.
+fn describe(name: &str) -> Json {
+    let is_level = LEVELS.contains(&name);
+    let nick = NICKS.iter().find(|(known, _)| *known == name);
+    let is_bytes = name.ends_with("_bytes") || ["val", "max"].contains(&name);
+    Json::object([
+        ("type", if is_level { 2 } else { 10 }.into()),
+        (
+            "metric_type",
+            if is_level { "gauge" } else { "counter" }.into(),
+        ),
+        ("value_type", "integer".into()),
+        ("description", name.replace('_', " ").into()),
+        ("nick", nick.map_or("", |(_, nick)| nick).into()),
+        ("priority", if nick.is_some() { 8 } else { 0 }.into()),
+        ("units", if is_bytes { "bytes" } else { "none" }.into()),
+    ])
 }
 
 /// What a group's numbers are called by, and the label that tells them apart.

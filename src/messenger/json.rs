@@ -1,5 +1,7 @@
 //! JSON: what dumps are told in, and commands are given in.
 
+mod parse;
+
 use std::fmt::{self, Write};
 
 /// A value. An object's members stay in their order.
@@ -184,8 +186,10 @@ mod tests {
         let line = value.to_string();
         let expected = r#"{"none":null,"list":[1,18446744073709551615],"empty":[],"text":"y\"\\\u000a\ud83d\udca9","nothing":{},"below":-3,"true":true}"#;
         assert_eq!(line, expected);
+        assert_eq!(Json::parse(&line).as_ref(), Some(&value));
         let lines = format!("{value:#}");
         assert!(lines.starts_with("{\n    \"none\": null,\n    \"list\": [\n        1,\n"));
         assert!(lines.ends_with("    \"nothing\": {},\n    \"below\": -3,\n    \"true\": true\n}"));
+        assert_eq!(Json::parse(&lines).as_ref(), Some(&value));
     }
 }

@@ -7,6 +7,7 @@
 //! Only [`link`] knows both a protocol and a socket, only [`shard`] a set of
 //! links.
 
+mod admin_command;
 mod admission;
 mod async_messenger;
 mod auth;
@@ -57,5 +58,7 @@ pub use decoder::Decoder;
 pub use dispatcher::Dispatcher;
 pub use dump::DumpFormat;
 pub use error::{Error, Result};
+#[cfg(test)]
+pub(crate) use json::Json;
 pub use messenger::Messenger;
 pub use shared_throttle::SharedThrottle;

@@ -14,6 +14,7 @@ mod echo;
 mod model;
 mod mutations;
 mod plan;
+mod report;
 mod restart;
 mod run;
 mod storm;
