@@ -124,11 +124,14 @@ bench: lib
 bench-check: lib
 	@CC='$(CC)' sh benches/cost/check.sh $(LIB) $(TARGET)/cost
 
-# Of the header's comments; packaging/man.awk says why they are not committed.
+# Of the header's comments; packaging/man.awk says why they are not committed. Those of the tools are written by hand.
 MAN := $(TARGET)/man
 man:
-	@rm -rf $(MAN) && mkdir -p $(MAN)/man3 $(MAN)/man7
+	@rm -rf $(MAN) && mkdir -p $(MAN)/man1 $(MAN)/man3 $(MAN)/man7
 	@awk -v version='$(VERSION)' -v out='$(MAN)' -f packaging/man.awk include/msgr.h
+	@for tool in $(TOOLS); do \
+	    sed 's|@VERSION@|$(VERSION)|' packaging/man1/$$tool.1 >$(MAN)/man1/$$tool.1 || exit 1; \
+	done
 
 # The same as HTML.
 html:
@@ -174,8 +177,9 @@ install: lib man
 # Examples that are of use by themselves. They look for the library where the system does.
 BINDIR ?= $(PREFIX)/bin
 TOOLS  := msgr-perf-server msgr-perf-client msgr-ping
-install-tools: lib
-	install -d '$(DESTDIR)$(BINDIR)'
+install-tools: lib man
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1'
+	install -m 644 $(MAN)/man1/* '$(DESTDIR)$(MANDIR)/man1'
 	@for tool in perf_server perf_client ping; do \
 	    $(COMPILE) -o '$(DESTDIR)$(BINDIR)'/msgr-$$(echo $$tool | tr _ -) examples-c/$$tool.c \
 	        $(LDFLAGS) -L$(LIB) -lmsgr || exit 1; \
@@ -191,7 +195,7 @@ uninstall:
 	@rmdir '$(DESTDIR)$(INCLUDEDIR)/msgr' 2>/dev/null || true
 	rm -f $(foreach f,$(HEADERS),'$(DESTDIR)$(INCLUDEDIR)/$(f)')
 	@rm -f '$(DESTDIR)$(MANDIR)'/man3/msgr_* '$(DESTDIR)$(MANDIR)'/man7/msgr.7
-	@rm -f $(foreach f,$(TOOLS),'$(DESTDIR)$(BINDIR)/$(f)')
+	@rm -f $(foreach f,$(TOOLS),'$(DESTDIR)$(BINDIR)/$(f)' '$(DESTDIR)$(MANDIR)/man1/$(f).1')
 	rm -f '$(DESTDIR)$(PC_DIR)/msgr.pc' $(foreach f,$(CMAKE_FILES) FindMsgr.cmake,'$(DESTDIR)$(CMAKE_DIR)/$(f)')
 	@rmdir '$(DESTDIR)$(CMAKE_DIR)' 2>/dev/null || true
 
