@@ -112,17 +112,24 @@ static void connections_are_told_with_what_they_have_done(void)
 
 static msgr_messenger *dumped;
 
+static int dump_len(void)
+{
+    msgr_messenger *messenger;
+    LOCKED(messenger = dumped);
+    return msgr_dump(messenger, NULL, 0);
+}
+
 static int fast_dispatch(void *user, msgr_msg *msg)
 {
     msgr_msg_unref(msg);
-    CHECK_IS(msgr_dump(dumped, NULL, 0), -EDEADLK);
+    CHECK_IS(dump_len(), -EDEADLK);
     LOCKED(((struct seen *)user)->got++);
     return 1;
 }
 
 static void handle_accept(void *user, msgr_conn *conn)
 {
-    CHECK(conn != NULL && msgr_dump(dumped, NULL, 0) > 0);
+    CHECK(conn != NULL && dump_len() > 0);
     LOCKED(((struct seen *)user)->dumped++);
 }
 
@@ -139,7 +146,7 @@ static void a_callback_may_ask_unless_it_is_a_fast_one(void)
     callbacks.fast_type_count = 1;
     callbacks.fast_dispatch = fast_dispatch;
     callbacks.handle_accept = handle_accept;
-    dumped = check_messenger(ctx, "osd.1", MSGR_POLICY_STATELESS_SERVER);
+    LOCKED(dumped = check_messenger(ctx, "osd.1", MSGR_POLICY_STATELESS_SERVER));
     server = check_server(ctx, &callbacks, &seen, addrs, sizeof(addrs));
     client = check_client(ctx, &callbacks, &seen);
     CHECK_OK(msgr_send_to(client, check_message(1, "fast"), MSGR_ENTITY_OSD, addrs));
