@@ -205,14 +205,15 @@ fn descriptions() -> Json {
         ] {
             told.push(name, value);
         }
-        (format!("cmd{at:03}"), told)
+        (format!("cmd{at:03}").into(), told)
     });
     Json::Object(described.collect())
 }
 
 fn config_get(context: &Arc<Context>, request: &Json) -> Result<Json> {
     let name = word(request, "var").unwrap_or_default();
-    Ok(Json::object([(name, context.conf_get(name)?.into())]))
+    let value = context.conf_get(name)?;
+    Ok([(name, value.into())].into_iter().collect())
 }
 
 fn config_set(context: &Arc<Context>, request: &Json) -> Result<Json> {

@@ -2,6 +2,7 @@
 
 mod parse;
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// A value. An object's members stay in their order.
@@ -12,19 +13,19 @@ pub(crate) enum Json {
     Number(i128),
     Text(String),
     List(Vec<Self>),
-    Object(Vec<(String, Self)>),
+    Object(Vec<(Cow<'static, str>, Self)>),
 }
 
 impl Json {
     /// An object of these members.
-    pub(crate) fn object<const N: usize>(members: [(&str, Self); N]) -> Self {
-        members.into_iter().collect()
+    pub(crate) fn object<const N: usize>(members: [(&'static str, Self); N]) -> Self {
+        Self::Object(members.map(|(name, value)| (name.into(), value)).into())
     }
 
     /// Adds a member to an object.
-    pub(crate) fn push(&mut self, name: &str, value: impl Into<Self>) {
+    pub(crate) fn push(&mut self, name: &'static str, value: impl Into<Self>) {
         if let Self::Object(members) = self {
-            members.push((name.to_owned(), value.into()));
+            members.push((name.into(), value.into()));
         }
     }
 
@@ -162,7 +163,7 @@ impl<'a> FromIterator<(&'a str, Self)> for Json {
         let members = members.into_iter();
         Self::Object(
             members
-                .map(|(name, value)| (name.to_owned(), value))
+                .map(|(name, value)| (Cow::Owned(name.to_owned()), value))
                 .collect(),
         )
     }

@@ -104,7 +104,7 @@ impl AsyncMessenger {
     /// The connection to itself has no link: what others tell of theirs is blank.
     fn tell_loopback(self: &Arc<Self>) -> Json {
         let con = self.loopback_connection();
-        let mut told = Json::Object(self.common(&con, "STATE_NONE"));
+        let mut told = self.common(&con, "STATE_NONE");
         let mine = addr(&self.myaddrs().front());
         let never = ago(Duration::ZERO);
         for (name, value) in [
@@ -125,7 +125,7 @@ impl AsyncMessenger {
     }
 
     /// What is told of every connection.
-    fn common(&self, con: &Connection, state: &str) -> Vec<(String, Json)> {
+    fn common(&self, con: &Connection, state: &str) -> Json {
         let name = con.peer_name();
         let identity = con.identity();
         let proved = identity.as_ref().and_then(|peer| peer.name.as_ref());
@@ -144,7 +144,7 @@ impl AsyncMessenger {
             ("global_id", con.peer_global_id().into()),
             ("addr", addrs(&con.peer_addrs())),
         ]);
-        let members = [
+        Json::object([
             ("state", state.into()),
             ("messenger_nonce", self.nonce().into()),
             ("status", status),
@@ -157,15 +157,14 @@ impl AsyncMessenger {
                 "last_fault",
                 con.last_fault().map(|fault| fault.to_string()).into(),
             ),
-        ];
-        members.map(|(name, value)| (name.to_owned(), value)).into()
+        ])
     }
 }
 
 impl Lists {
     fn add(&mut self, messenger: &AsyncMessenger, status: &LinkStatus, tcp_info: bool) {
         let con = &status.con;
-        let mut told = Json::Object(messenger.common(con, state(status)));
+        let mut told = messenger.common(con, state(status));
         tell_link(&mut told, messenger, status, tcp_info);
         match con.registered_as() {
             _ if !status.known => self.accepting.push(told),

@@ -43,7 +43,7 @@ fn parse_value(rest: &mut &str, depth: usize) -> Option<Json> {
                 *rest = rest.trim_start_matches(BLANK);
                 let name = parse_text(rest)?;
                 *rest = rest.trim_start_matches(BLANK).strip_prefix(':')?;
-                members.push((name, parse_value(rest, below?)?));
+                members.push((name.into(), parse_value(rest, below?)?));
                 Some(())
             })?;
             Some(Json::Object(members))
