@@ -46,8 +46,8 @@ impl Judged {
     }
 }
 
-/// Runs all cells and prints them; how many are wrong.
-pub(crate) fn run(cells: Vec<Cell>) -> usize {
+/// Runs all cells and prints them; the lines of those that are wrong.
+pub(crate) fn run(cells: Vec<Cell>) -> Vec<String> {
     let begin = Instant::now();
     let number = cells.len();
     // Taken from the end: the first one first.
@@ -71,9 +71,10 @@ pub(crate) fn run(cells: Vec<Cell>) -> usize {
     done.sort_by_key(|judged| judged.at);
     println!();
     done.iter().for_each(|judged| println!("{}", judged.line()));
-    let wrong = done.iter().filter(|judged| judged.verdict.is_err()).count();
-    let seconds = begin.elapsed().as_secs_f32();
-    println!("interop matrix: {number} cells, {wrong} wrong, {seconds:.0} s");
+    let wrong = done.iter().filter(|judged| judged.verdict.is_err());
+    let wrong: Vec<_> = wrong.map(Judged::line).collect();
+    let (failed, seconds) = (wrong.len(), begin.elapsed().as_secs_f32());
+    println!("interop matrix: {number} cells, {failed} wrong, {seconds:.0} s");
     wrong
 }
 
