@@ -13,7 +13,7 @@ use super::message::Message;
 /// How many go between a thread and the depot at once.
 const BATCH: usize = 32;
 /// More than this lie idle more often than not.
-const DEPOT_MAX: usize = 1024;
+const DEPOT_MAX: usize = 8192;
 
 type Boxes = Vec<Box<Message>>;
 
