@@ -136,6 +136,11 @@ const SECTIONS: &[Section] = &[
         extra: "",
     },
     Section {
+        title: "Memory for what comes",
+        file: "rx_alloc",
+        extra: "",
+    },
+    Section {
         title: "For operators",
         file: "admin",
         extra: "",

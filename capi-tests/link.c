@@ -241,6 +241,7 @@ static const function functions[] = {
     ADDRESS(msgr_msg_set_user),
     ADDRESS(msgr_msg_user),
     ADDRESS(msgr_set_decoder),
+    ADDRESS(msgr_set_rx_alloc),
     ADDRESS(msgr_set_log_callback),
     ADDRESS(msgr_set_log_level),
 };

@@ -2187,6 +2187,62 @@ int msgr_set_decoder(msgr_messenger *messenger,
                      void *user,
                      void (*release)(void *user));
 
+/* Memory for what comes ----------------------------------------------------------- */
+
+/**
+ * What memory is wanted for: the data of a message that is coming. Without
+ * encryption these are what the peer says, before a checksum has been looked at.
+ */
+typedef struct msgr_rx_request {
+    /** Bytes of this structure that are set. */
+    uint32_t struct_size;
+    /** The message's type. */
+    uint16_t type;
+    /**
+     * Low bits of the data's offset, as of msgr_msg_data_off: where in its page the
+     * sender would like it to begin.
+     */
+    uint16_t data_off;
+    /** The message's transaction number. */
+    uint64_t tid;
+    /** Bytes, never 0. */
+    size_t len;
+    /** The connection it comes on, lent for the call. */
+    msgr_conn *conn;
+} msgr_rx_request;
+
+/**
+ * Lets the program lend the memory that the data of received messages go to, in
+ * place of the library's own: pages of a pool, aligned as it likes.
+ *
+ * `alloc(user, request)` is called once for each message with data in MSGR_DATA, on
+ * the worker that reads its connection, where it must not block, and after the
+ * throttles have granted the message. It returns writable memory of `request->len`
+ * bytes, or NULL: then the library takes its own. The length is what the peer says,
+ * up to ms_max_message_bytes. Data of 64 KiB and more that come without encryption
+ * and compression, by msgr2, are read from the socket straight into it; others are
+ * copied there once they are there whole.
+ *
+ * The memory is the library's until `free_fn(user, memory, len)`, if not NULL, is
+ * called, once, on any thread and with no lock held: when the last reference to the
+ * data has gone, which msgr_buf and messages that are sent on have too, or when the
+ * message did not come to its end. Nobody may write to it until then. What a
+ * messenger sends to itself is not copied there.
+ *
+ * `release(user)`, if not NULL, is called once the messenger, all its connections and
+ * all that memory are gone, on any thread. On failure nothing is kept and `release`
+ * is not called.
+ *
+ * Returns 0; -EINVAL; -EBUSY after msgr_start; -EALREADY the second time;
+ * -ESHUTDOWN. Any thread. Ceph: `Connection::post_rx_buffer`, which only some
+ * messengers ever had, and reading data with the alignment of their offset.
+ */
+int msgr_set_rx_alloc(msgr_messenger *messenger,
+                      void *(*alloc)(void *user, const struct msgr_rx_request *request),
+                      void (*free_fn)(void *user, void *memory, size_t len),
+                      void *user,
+                      void (*release)(void *user));
+
 /* For operators ------------------------------------------------------------------- */
 
 /**

@@ -59,7 +59,7 @@ mod types;
 pub use event::Origin;
 pub use messenger::{
     AuthHandler, AuthReply, ConnectOptions, Connection, ConnectionRef, Context, Decoder,
-    Dispatcher, DumpFormat, Error, Messenger, Result, SharedThrottle,
+    Dispatcher, DumpFormat, Error, Messenger, Result, RxAllocator, SharedThrottle,
 };
 pub use proto::{
     Agreed, Answer as AuthAnswer, AuthFault, AuthWant, ConMode, Fault, Identity, LinkDown,
@@ -68,5 +68,5 @@ pub use proto::{
 pub use types::{
     AddrType, AuthName, Body, EntityAddr, EntityAddrVec, EntityName, EntityType, Hold, Message,
     PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW, ParseAddrError, ParseNameError, Payload,
-    Policy, Secret, Stamps, WallTime, features,
+    Policy, RxBuffer, RxRequest, Secret, Stamps, WallTime, features,
 };

@@ -60,6 +60,7 @@ pub mod name;
 pub mod object;
 pub mod perf;
 pub mod policy;
+pub mod rx_alloc;
 pub mod segment;
 pub mod settings;
 pub mod throttle;

@@ -232,6 +232,23 @@ impl ConnectedSocket {
         }
     }
 
+    /// Reads once, into what there is of `room`, which is not empty.
+    pub fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => {
+                let read = || rustix::io::read(socket, &mut *room);
+                Ok(retry_on_intr(read)?)
+            }
+            #[cfg(test)]
+            Self::Simulated(socket) => {
+                let mut buffer = Vec::with_capacity(room.len());
+                let read = socket.read_to_spare(&mut buffer)?;
+                room[..read].copy_from_slice(&buffer);
+                Ok(read)
+            }
+        }
+    }
+
     /// Writes once, as much of `slices` as the socket takes. Slices beyond what the
     /// system takes at once are left for the next call.
     pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

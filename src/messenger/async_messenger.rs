@@ -24,6 +24,7 @@ use super::lifecycle::Lifecycle;
 use super::messenger::Messenger;
 use super::options::Options;
 use super::registry::Registry;
+use super::rx_alloc::RxAllocator;
 use super::seeds::Seeds;
 use super::settings::Settings;
 use super::shard::Shard;
@@ -65,6 +66,8 @@ pub(crate) struct AsyncMessenger {
     auth_handler: OnceLock<Arc<dyn AuthHandler>>,
     /// What the program makes of messages, if it wants to.
     decoder: OnceLock<Arc<dyn Decoder>>,
+    /// What the program lends for data, if it wants to.
+    rx_allocator: OnceLock<Arc<dyn RxAllocator>>,
     myaddrs: RwLock<EntityAddrVec>,
     dispatchers: DispatcherChain,
     dispatch_queue: DispatchQueue,
@@ -120,6 +123,7 @@ impl AsyncMessenger {
             config: OnceLock::new(),
             auth_handler: OnceLock::new(),
             decoder: OnceLock::new(),
+            rx_allocator: OnceLock::new(),
             myaddrs: RwLock::new(blank.into()),
             dispatchers: DispatcherChain::new(),
             registry: Registry::default(),
@@ -174,6 +178,11 @@ impl AsyncMessenger {
     #[inline]
     pub(crate) fn decoder(&self) -> Option<&Arc<dyn Decoder>> {
         self.decoder.get()
+    }
+
+    #[inline]
+    pub(crate) fn rx_allocator_slot(&self) -> &OnceLock<Arc<dyn RxAllocator>> {
+        &self.rx_allocator
     }
 
     /// Adds keys, as long as methods have not been chosen by what keys there are.

@@ -13,6 +13,7 @@ use super::dispatch_queue::DispatchQueue;
 use super::dispatcher::Dispatcher;
 use super::dump::DumpFormat;
 use super::error::{Error, Result};
+use super::rx_alloc::RxAllocator;
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
 use crate::types::{AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Policy};
@@ -119,6 +120,15 @@ impl Messenger {
     /// `EBUSY` after start, `EALREADY` the second time, `ESHUTDOWN`.
     pub fn set_decoder(&self, decoder: Arc<dyn Decoder>) -> Result<()> {
         self.inner.set_decoder(decoder)
+    }
+
+    /// Lets the program lend the memory that data of received messages go to (Ceph's
+    /// `rx_buffers`).
+    ///
+    /// # Errors
+    /// `EBUSY` after start, `EALREADY` the second time, `ESHUTDOWN`.
+    pub fn set_rx_allocator(&self, allocator: Arc<dyn RxAllocator>) -> Result<()> {
+        self.inner.set_rx_allocator(allocator)
     }
 
     /// Adds what a keyring file says, in place of what is known of the same

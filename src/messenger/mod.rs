@@ -43,6 +43,7 @@ mod prioritized_queue;
 mod processor;
 mod registry;
 mod report;
+mod rx_alloc;
 mod seeds;
 mod settings;
 mod shard;
@@ -61,4 +62,5 @@ pub use error::{Error, Result};
 #[cfg(test)]
 pub(crate) use json::Json;
 pub use messenger::Messenger;
+pub use rx_alloc::RxAllocator;
 pub use shared_throttle::SharedThrottle;

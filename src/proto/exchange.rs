@@ -1,15 +1,17 @@
 //! An open connection: messages, acks and keepalives both ways.
 
-use crate::types::{Stamps, Time, WallTime};
+use crate::types::{Message, RxRequest, Stamps, Time, WallTime, received};
 
 use super::codec::DecodeError;
 use super::config::ProtocolConfig;
 use super::fault::Fault;
 use super::frame::control::{Ack, Keepalive2, Keepalive2Ack};
-use super::frame::{Frame, FrameReader, FrameWriter, MessageHeader, Tag, decode_legacy_header};
+use super::frame::{
+    Frame, FrameReader, FrameWriter, MessageHeader, Tag, decode_legacy_header, fitting,
+};
 use super::handshake::payload;
 use super::mutation::{self, Mutation};
-use super::output::{Clock, Event, Intake};
+use super::output::{Clock, Event, Intake, Lend};
 use super::session::Session;
 
 /// As many bytes are staged before the socket has taken some: about what a
@@ -86,8 +88,13 @@ impl Exchange {
         self.last_received = now;
         self.probed = None;
         let at_once = Stamps::at(clock.wall);
+        reader.set_lending(intake.lend.is_some());
         while intake.events.len() < intake.max_events {
             let Some(frame) = reader.next(input, intake.admit)? else {
+                if let (Some(lend), Some(wanted)) = (&mut intake.lend, reader.wanted()) {
+                    reader.lend(lend(wanted));
+                    continue;
+                }
                 self.note_begun(reader, clock);
                 break;
             };
@@ -317,6 +324,11 @@ impl Exchange {
         }
         let mut message = header.into_message();
         frame.fill(&mut message);
+        if let Some(lend) = &mut intake.lend {
+            if !reader.take_asked() {
+                copy_to_lent(&mut message, lend);
+            }
+        }
         message.stamps = Stamps {
             completed: clock.wall,
             dispatched: clock.wall,
@@ -343,6 +355,31 @@ impl Exchange {
         }
         Ok(())
     }
+}
+
+/// Moves a message's data to memory that the program lends for them, if it does.
+#[cold]
+fn copy_to_lent(message: &mut Message, lend: &mut Lend<'_>) {
+    let len = message.data.len();
+    if len == 0 {
+        return;
+    }
+    let request = RxRequest {
+        kind: message.kind,
+        tid: message.tid,
+        data_off: message.data_off,
+        len,
+    };
+    let Some(mut buffer) = fitting(lend(request), len) else {
+        return;
+    };
+    let mut room = buffer.bytes_mut();
+    for piece in message.data.pieces() {
+        let (to, rest) = room.split_at_mut(piece.len().min(room.len()));
+        to.copy_from_slice(piece.get(..to.len()).unwrap_or_default());
+        room = rest;
+    }
+    message.data = received(buffer).into();
 }
 
 #[cfg(test)]

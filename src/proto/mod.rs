@@ -55,7 +55,7 @@ pub use frame::{nonces_used, secrets_used, twice_used};
 #[cfg(test)]
 pub use mutation::{Mutation, with as with_mutation};
 pub use out_queue::Outgoing;
-pub use output::{Admission, Clock, Decode, Event, Initiator, Intake, Peer, Request};
+pub use output::{Admission, Clock, Decode, Event, Initiator, Intake, Lend, Peer, Request};
 pub use protocol::{Protocol, Status};
 pub use replace::Verdict;
 pub use v1::Signatures;

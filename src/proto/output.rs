@@ -1,6 +1,8 @@
 //! What a connection tells its owner.
 
-use crate::types::{EntityAddr, EntityAddrVec, EntityName, Hold, Message, Time, WallTime};
+use crate::types::{
+    EntityAddr, EntityAddrVec, EntityName, Hold, Message, RxBuffer, RxRequest, Time, WallTime,
+};
 
 use super::auth::{AuthFault, Identity, MonAuth, Question};
 use super::fault::Fault;
@@ -21,11 +23,16 @@ pub struct Intake<'a> {
     /// Asked once per message, before its payload is read: is there room for it?
     /// And once more before one that came compressed is unpacked.
     pub admit: &'a mut dyn FnMut(Request) -> Admission,
+    /// Asked for memory for the data of each message, if the program lends any.
+    pub lend: Option<Lend<'a>>,
     /// Sees each message before it counts as received; an errno says that it is bad.
     pub decode: Option<Decode<'a>>,
     /// Parsing pauses at so many events; the rest of the input stays unused.
     pub max_events: usize,
 }
+
+/// Lends memory for data, or does not.
+pub type Lend<'a> = &'a mut dyn FnMut(RxRequest) -> Option<Box<dyn RxBuffer>>;
 
 /// Looks into a message, and may change it.
 pub type Decode<'a> = &'a mut dyn FnMut(&mut Message) -> Result<(), i32>;

@@ -303,6 +303,7 @@ fn parse(mut bytes: &[u8], revision: Revision) -> (usize, Vec<Message>) {
             let mut intake = Intake {
                 events: &mut events,
                 admit: &mut |_| Admission::Granted(Hold::NONE),
+                lend: None,
                 decode: None,
                 max_events: usize::MAX,
             };

@@ -81,6 +81,7 @@ fn read(pair: &mut Pair, pieces: &[&[u8]]) -> Vec<Event> {
         let mut intake = Intake {
             events: &mut events,
             admit: &mut |_| Admission::Granted(Hold::NONE),
+            lend: None,
             decode: Some(&mut decode),
             max_events: usize::MAX,
         };

@@ -404,6 +404,7 @@ fn parsing_pauses_at_the_intake_s_limit_and_goes_on_where_it_stopped() {
         let mut intake = Intake {
             events: &mut events,
             admit: &mut |_| Admission::Granted(Hold::NONE),
+            lend: None,
             decode: None,
             max_events: 2,
         };

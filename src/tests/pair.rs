@@ -169,6 +169,7 @@ impl End {
             let intake = &mut Intake {
                 events: &mut self.events,
                 admit: &mut admit,
+                lend: None,
                 decode: None,
                 max_events: usize::MAX,
             };

@@ -6,7 +6,8 @@ use super::harm::breaks_socket;
 use super::{Flushed, Link, STAGING_LEN, Scratch, clock, down};
 use crate::event::{EventCenter, Interest};
 use crate::messenger::decoder::decode;
-use crate::proto::{Admission, Decode, Event, Intake, LinkDown, Protocol};
+use crate::messenger::rx_alloc::alloc;
+use crate::proto::{Admission, Decode, Event, Intake, Lend, LinkDown, Protocol};
 use crate::types::Message;
 
 /// Bytes a link may read, and write, in one turn before the others have theirs.
@@ -124,8 +125,19 @@ impl Link {
                 let reset = LinkDown::Io(io::ErrorKind::ConnectionReset);
                 return self.lost(reset, scratch, center);
             }
-            let (got, room) = match self.protocol.bulk() {
-                Some(bulk) => {
+            let lent = self.protocol.lent().map(|room| {
+                let (room, _) = room.split_at_mut(room.len().min(TURN_BYTES));
+                (socket.read(room), room.len())
+            });
+            let (got, room) = match (lent, self.protocol.bulk()) {
+                (Some((got, room)), _) => {
+                    self.count_received(&got);
+                    if let Ok(read @ 1..) = got {
+                        self.parse_lent(read, scratch, center);
+                    }
+                    (got, room)
+                }
+                (None, Some(bulk)) => {
                     let room = bulk.missing.min(bulk.buffer.capacity() - bulk.buffer.len());
                     let got = socket.read_to_spare(bulk.buffer);
                     // More spare room than was asked for brings bytes of the
@@ -142,7 +154,7 @@ impl Link {
                     }
                     (got, room)
                 }
-                None => {
+                (None, None) => {
                     scratch.staging.clear();
                     scratch.staging.append(&mut self.held);
                     scratch.staging.reserve(STAGING_LEN / 2);
@@ -207,6 +219,13 @@ impl Link {
         self.settle(scratch, center);
     }
 
+    fn parse_lent(&mut self, read: usize, scratch: &mut Scratch, center: &mut EventCenter) {
+        self.take_in(&mut scratch.events, |protocol, intake| {
+            protocol.handle_lent(read, clock(center), intake)
+        });
+        self.settle(scratch, center);
+    }
+
     /// Lets the protocol look at received bytes, with the messenger's budget to
     /// draw on.
     fn take_in<R>(
@@ -219,6 +238,8 @@ impl Link {
         let decoder = con.messenger().decoder();
         let mut decode =
             decoder.map(|decoder| |message: &mut Message| decode(decoder, con, message));
+        let allocator = con.messenger().rx_allocator_slot().get();
+        let mut lend = allocator.map(|allocator| |request| alloc(allocator, con, request));
         let mut intake = Intake {
             events,
             admit: &mut |request| {
@@ -231,6 +252,7 @@ impl Link {
                     }
                 }
             },
+            lend: lend.as_mut().map(|lend| lend as Lend<'_>),
             decode: decode.as_mut().map(|decode| decode as Decode<'_>),
             max_events,
         };

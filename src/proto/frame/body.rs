@@ -21,6 +21,9 @@ pub enum Body<'a> {
     Borrowed(&'a [u8]),
     /// In a buffer of its own, whose parts become the payloads.
     Owned(Bytes),
+    /// In two: what stands before the data, and the data, in memory that the program
+    /// has lent.
+    Lent(Bytes, Bytes),
 }
 
 /// Where the segments of a body are.
@@ -87,6 +90,7 @@ impl<'a> Frame<'a> {
         let body = match self.body {
             Body::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
             Body::Owned(bytes) => bytes,
+            Body::Lent(head, data) => [head, data].concat().into(),
         };
         Frame {
             tag: self.tag,
@@ -121,6 +125,8 @@ impl Body<'_> {
         let bytes = match self {
             Self::Borrowed(bytes) => bytes,
             Self::Owned(bytes) => &bytes[..],
+            Self::Lent(head, data) if start == head.len() && len > 0 => return data,
+            Self::Lent(head, _) => &head[..],
         };
         bytes.get(start..start + len).unwrap_or_default()
     }
@@ -129,8 +135,11 @@ impl Body<'_> {
     fn put(&self, start: usize, len: usize, payload: &mut Payload) {
         match self {
             Self::Borrowed(_) => payload.append_copy(self.segment(start, len)),
-            Self::Owned(_) if len == 0 => {}
+            // In whichever memory that would begin.
+            _ if len == 0 => {}
             Self::Owned(bytes) => payload.append(bytes.slice(start..start + len)),
+            Self::Lent(head, data) if start == head.len() => payload.append(data.clone()),
+            Self::Lent(head, _) => payload.append(head.slice(start..start + len)),
         }
     }
 }

@@ -35,6 +35,11 @@ impl BulkBuffer {
         self.begun.is_some()
     }
 
+    /// That much of a body is there.
+    pub fn begin(&mut self, head: Vec<u8>) {
+        self.begun = Some(head);
+    }
+
     /// Room for the rest of a body that has `len` bytes in all.
     pub fn room(&mut self, len: usize) -> Option<Bulk<'_>> {
         let received = self.begun.as_ref().map_or(0, Vec::len);

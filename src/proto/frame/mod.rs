@@ -14,6 +14,7 @@ mod crc;
 mod entity;
 mod header;
 mod legacy;
+mod lent;
 mod nonces;
 mod packed;
 mod plain;
@@ -32,6 +33,7 @@ pub use crc::update as crc_update;
 pub use entity::{LEGACY_ADDR_LEN, decode_legacy, encode_legacy};
 pub use header::MessageHeader;
 pub use legacy::{LegacyForm, decode_header as decode_legacy_header};
+pub use lent::fitting;
 #[cfg(test)]
 pub use nonces::record::{nonces_used, secrets_used, twice_used};
 #[cfg(any(test, feature = "fuzzing"))]

@@ -30,6 +30,48 @@ pub fn check(
     }
 }
 
+/// How much of a message's body stands before its data.
+pub fn head_len(revision: Revision, preamble: &Preamble) -> usize {
+    let [first, front, middle, _] = preamble.lens.map(|len| len as usize);
+    let crc = match revision {
+        Revision::Rev1 if first > 0 => 4,
+        _ => 0,
+    };
+    first + crc + front + middle
+}
+
+/// The same for a message with data whose body is in three parts: what stands before
+/// the data, the data, and what follows them.
+pub fn check_parts(
+    revision: Revision,
+    crcs: bool,
+    preamble: &Preamble,
+    [head, data, tail]: [&[u8]; 3],
+) -> Result<(usize, bool), Fault> {
+    let lens = preamble.lens.map(|len| len as usize);
+    let (mut from, mut epilogue) = (Reader::new(head), Reader::new(tail));
+    let first = from.take(lens[0]).map_err(Fault::Frame)?;
+    let status: u8 = epilogue.field().map_err(Fault::Frame)?;
+    let aborted = is_aborted(revision, status).ok_or(Fault::LateStatus(status))?;
+    if !first.is_empty() || revision == Revision::Rev0 {
+        let beside = match revision {
+            Revision::Rev1 => &mut from,
+            Revision::Rev0 => &mut epilogue,
+        };
+        let crc = beside.field().map_err(Fault::Frame)?;
+        compare(crcs, first, crc)?;
+    }
+    let second = head.len() - from.rest().len();
+    for len in [lens[1], lens[2]] {
+        let segment = from.take(len).map_err(Fault::Frame)?;
+        let crc = epilogue.field().map_err(Fault::Frame)?;
+        compare(crcs, segment, crc)?;
+    }
+    let crc = epilogue.field().map_err(Fault::Frame)?;
+    compare(crcs, data, crc)?;
+    Ok((second, aborted))
+}
+
 /// Was the frame with that status given up, whatever guards it? `None`: the status
 /// means nothing.
 #[inline]

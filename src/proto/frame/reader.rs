@@ -7,12 +7,13 @@
 use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::fault::Fault;
 use crate::proto::output::{Admission, Request};
-use crate::types::Hold;
+use crate::types::{Hold, RxBuffer, RxRequest};
 
 use super::body::{Body, Frame, Layout};
 use super::bulk::{Bulk, BulkBuffer};
 use super::header::HEADER_LEN;
 use super::legacy::{self, Head, LegacyForm};
+use super::lent::{Lending, Parts, Progress};
 use super::packed::Packed;
 use super::plain;
 use super::preamble::{MAX_CONTROL_LEN, PREAMBLE_LEN, Preamble, Revision, Tag};
@@ -40,6 +41,7 @@ pub struct FrameReader {
     /// Budget that no message has used.
     unused: u64,
     bulk: BulkBuffer,
+    lending: Lending,
     /// The last message's preamble: the next one's is often the same.
     seen: Option<([u8; PREAMBLE_LEN], Preamble)>,
 }
@@ -81,6 +83,7 @@ impl FrameReader {
             hold: Hold::NONE,
             unused: 0,
             bulk: BulkBuffer::default(),
+            lending: Lending::default(),
             seen: None,
         }
     }
@@ -196,12 +199,21 @@ impl FrameReader {
                 }
                 None => {
                     self.pending = Some(preamble);
-                    let lead = self.form.lead();
-                    let Some(body) = self.bulk.collect(lead, len, input) else {
-                        return Ok(None);
-                    };
-                    self.pending = None;
-                    self.open_bulk(&preamble, body)
+                    match self.collect_lent(plain, &preamble, len, input)? {
+                        Progress::Ordinary => {
+                            let lead = self.form.lead();
+                            let Some(body) = self.bulk.collect(lead, len, input) else {
+                                return Ok(None);
+                            };
+                            self.pending = None;
+                            self.open_bulk(&preamble, body)
+                        }
+                        Progress::More => return Ok(None),
+                        Progress::Whole(parts) => {
+                            self.pending = None;
+                            self.open_parts(plain, &preamble, parts)
+                        }
+                    }
                 }
             };
             match opened {
@@ -216,6 +228,41 @@ impl FrameReader {
     pub fn bulk(&mut self) -> Option<Bulk<'_>> {
         let body_len = self.form.lead().len() + self.body_len(None, &self.pending?).ok()?;
         self.bulk.room(body_len)
+    }
+
+    /// Whether the program lends memory for data: see [`Self::wanted`].
+    #[inline]
+    pub fn set_lending(&mut self, on: bool) {
+        self.lending.set(on);
+    }
+
+    /// Memory that has to be lent, or denied, before [`Self::next`] goes on.
+    #[inline]
+    pub fn wanted(&self) -> Option<RxRequest> {
+        self.lending.wanted()
+    }
+
+    /// Answers that.
+    pub fn lend(&mut self, buffer: Option<Box<dyn RxBuffer>>) {
+        if let Some(head) = self.lending.lend(buffer) {
+            self.bulk.begin(head);
+        }
+    }
+
+    /// True if the program was asked for the data of the message that has come.
+    pub fn take_asked(&mut self) -> bool {
+        self.lending.take_asked()
+    }
+
+    /// Where the next bytes belong, while data are read into what was lent.
+    #[inline]
+    pub fn lent(&mut self) -> Option<&mut [u8]> {
+        self.lending.room()
+    }
+
+    /// So many were read there.
+    pub fn handle_lent(&mut self, n: usize) {
+        self.lending.handle_read(n);
     }
 
     /// The payload refused before is admitted now.
@@ -252,6 +299,7 @@ impl FrameReader {
     pub fn refund(&mut self) {
         self.unused += std::mem::take(&mut self.admitted);
         self.hold = Hold::NONE;
+        self.lending.forget();
     }
 
     /// Budget without a message; each byte is reported once.
@@ -450,6 +498,41 @@ impl FrameReader {
         self.bulk.believe(body.len());
         let (second, aborted) = plain::check(revision, self.crcs, preamble, body)?;
         let frame = Frame::new(preamble, Layout::plain(second), Body::Borrowed(body));
+        Ok((!aborted).then_some(frame))
+    }
+
+    /// Collects a body whose data belong into memory that the program lends.
+    #[inline]
+    fn collect_lent(
+        &mut self,
+        plain: Option<Revision>,
+        preamble: &Preamble,
+        len: usize,
+        input: &mut &[u8],
+    ) -> Result<Progress, Fault> {
+        match plain {
+            Some(revision) if self.lending.is_on() && preamble.tag == Tag::Message => {
+                if preamble.is_compressed || self.bulk.is_begun() {
+                    return Ok(Progress::Ordinary);
+                }
+                let head = plain::head_len(revision, preamble);
+                self.lending.collect(preamble, head, len, input)
+            }
+            _ => Ok(Progress::Ordinary),
+        }
+    }
+
+    /// Checks a body with data in lent memory.
+    fn open_parts(
+        &mut self,
+        plain: Option<Revision>,
+        preamble: &Preamble,
+        Parts { head, data, tail }: Parts,
+    ) -> Result<Option<Frame<'static>>, Fault> {
+        let revision = plain.unwrap_or_default();
+        let parts = [&head[..], &data[..], &tail[..]];
+        let (second, aborted) = plain::check_parts(revision, self.crcs, preamble, parts)?;
+        let frame = Frame::new(preamble, Layout::plain(second), Body::Lent(head, data));
         Ok((!aborted).then_some(frame))
     }
 

@@ -74,6 +74,7 @@ impl End {
             let intake = &mut Intake {
                 events: &mut self.events,
                 admit: &mut admit,
+                lend: None,
                 decode: None,
                 max_events: 64,
             };

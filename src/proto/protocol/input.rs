@@ -97,6 +97,19 @@ impl Protocol {
         self.handle_received(&[], now, intake);
     }
 
+    /// While data are read into memory that the program has lent: where the next
+    /// bytes belong. Read there, then call [`Self::handle_lent`].
+    #[inline]
+    pub fn lent(&mut self) -> Option<&mut [u8]> {
+        self.reader.lent()
+    }
+
+    /// So many bytes were read into [`Self::lent`].
+    pub fn handle_lent(&mut self, n: usize, now: Clock, intake: &mut Intake<'_>) {
+        self.reader.handle_lent(n);
+        self.handle_received(&[], now, intake);
+    }
+
     /// The payload that was refused before is paid for now, and its message
     /// shall hold that. Present the kept bytes again. Not to be called unless
     /// [`Self::is_waiting_for_admission`].
