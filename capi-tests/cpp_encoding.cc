@@ -1,5 +1,7 @@
 /* The encoding of programs' own types, with the macros that Ceph's sources use. */
+#include <msgr/compat/include/ceph_features.h>
 #include <msgr/compat/osd/osd_types.h>
+#include <msgr/entity_addr.hpp>
 
 #include "check.h"
 
@@ -210,6 +212,16 @@ static void features_reach_what_is_inside_of_containers()
         decltype(modest) same;
         ceph::decode(same, bl);
         CHECK(same[1].size() == 1 && same[1][0].text == (features == 1 ? "text" : "?"));
+    }
+    msgr::entity_addrvec_t addrs;
+    CHECK(addrs.parse("[v2:127.0.0.1:1/2,v1:127.0.0.1:3/2]"));
+    const std::map<entity_name_t, msgr::entity_addrvec_t> known{{entity_name_t::OSD(1), addrs}};
+    for (const uint64_t features : {CEPH_FEATURES_ALL, CEPH_FEATURES_ALL & ~CEPH_FEATURE_MSG_ADDR2}) {
+        bufferlist bl;
+        ceph::encode(known, bl, features);
+        std::map<entity_name_t, msgr::entity_addrvec_t> same;
+        ceph::decode(same, bl);
+        CHECK(same.size() == 1 && same.begin()->second.size() == (HAVE_FEATURE(features, MSG_ADDR2) ? 2 : 1));
     }
     /* Who does not ask gets along without. */
     bufferlist with, without;

@@ -50,6 +50,13 @@ done
 run_consumer "$scratch/shared" shared
 echo "install: pkg-config ok"
 
+# What was written for Ceph finds Ceph's headers by their paths.
+# shellcheck disable=SC2046
+"${CXX:-c++}" -std=c++17 -o "$scratch/compat" "$here/compat.cc" -I"$(pkg-config --variable=compatdir msgr)" \
+    $(pkg-config --cflags --libs msgr) -Wl,-rpath,"$prefix/lib"
+run_consumer "$scratch/compat" shared
+echo "install: headers by Ceph's paths ok"
+
 # --static does not make the linker prefer an archive: the usual place for it is a machine without the shared library.
 cp -r "$prefix" "$scratch/archive"
 rm "$scratch/archive/lib/"libmsgr.so*
