@@ -4,10 +4,6 @@
 
 #include "known_message.h"
 
-#ifndef MSG_COMMAND
-#define MSG_COMMAND 97
-#endif
-
 class MCommand final : public Message {
 public:
   uuid_d fsid;

@@ -4,10 +4,6 @@
 
 #include "MCommand.h"
 
-#ifndef MSG_COMMAND_REPLY
-#define MSG_COMMAND_REPLY 98
-#endif
-
 class MCommandReply final : public Message {
 public:
   errorcode32_t r;

@@ -4,10 +4,6 @@
 
 #include "known_message.h"
 
-#ifndef MSG_DATA_PING
-#define MSG_DATA_PING 0x602
-#endif
-
 class MDataPing final : public Message {
   static constexpr int HEAD_VERSION = 1;
   static constexpr int COMPAT_VERSION = 1;

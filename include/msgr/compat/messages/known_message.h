@@ -3,12 +3,9 @@
 #ifndef CEPH_KNOWN_MESSAGE_H
 #define CEPH_KNOWN_MESSAGE_H
 
-#include "../../message.hpp"
-#include "../include/ceph_fs.h"
 #include "../include/types.h"
-
-using msgr::Message;
-using msgr::utime_t;
+#include "../include/utime.h"
+#include "../msg/Message.h"
 
 namespace ceph {
 namespace detail {

@@ -5,11 +5,9 @@
 #include <cassert>
 #include <sstream>
 
-#include "../../entity.hpp"
 #include "../common/hobject.h"
 #include "../include/types.h"
-
-using msgr::entity_name_t;
+#include "../msg/msg_types.h"
 
 /* The hash that says in which placement group an object is. */
 typedef uint32_t ps_t;
