@@ -172,6 +172,74 @@ static void a_message_is_encoded_on_a_worker_as_it_goes_out(void)
     end(&ends);
 }
 
+static void an_object_is_sent_in_one_call(void)
+{
+    struct ends ends;
+    struct object object, bytes;
+    struct iovec data[2];
+    char first[] = "first ", second[] = "second";
+    msgr_object sent = MSGR_OBJECT_INIT;
+    memset(&object, 0, sizeof(object));
+    memset(&bytes, 0, sizeof(bytes));
+    begin(&ends, 0);
+    sent.type = TYPE;
+    sent.tid = 5;
+    sent.priority = MSGR_PRIO_HIGH;
+    sent.data_off = 3;
+    sent.user = &object;
+    sent.encode = encode;
+    sent.destroy = destroy;
+    sent.data = data;
+    sent.data_count = 2;
+    data[0].iov_base = first;
+    data[0].iov_len = 6;
+    data[1].iov_base = second;
+    data[1].iov_len = 6;
+
+    /* Nothing is taken of what makes no sense. */
+    sent.free_fn = destroy;
+    sent.arg = &bytes;
+    CHECK_IS(msgr_send_object(NULL, &sent), -EINVAL);
+    CHECK_IS(msgr_send_object(ends.conn, NULL), -EINVAL);
+    sent.flags = 2;
+    CHECK_IS(msgr_send_object(ends.conn, &sent), -EINVAL);
+    sent.flags = 0;
+    data[1].iov_base = NULL;
+    CHECK_IS(msgr_send_object(ends.conn, &sent), -EINVAL);
+    data[1].iov_base = second;
+    CHECK(object.destroyed == 0 && bytes.destroyed == 0);
+
+    /* Lent: given back once. */
+    CHECK_OK(msgr_send_object(ends.conn, &sent));
+    WAIT_UNTIL(ends.got.messages == 1 && object.destroyed == 1 && bytes.destroyed == 1);
+    CHECK(strcmp(ends.got.front, "tid 5") == 0 && ends.got.data == 12 && ends.got.version == 9);
+
+    /* Copied: the memory is the program's at once. */
+    sent.flags = MSGR_OBJECT_COPY;
+    CHECK_OK(msgr_send_object(ends.conn, &sent));
+    memset(first, 0, sizeof(first));
+    memset(second, 0, sizeof(second));
+    WAIT_UNTIL(ends.got.messages == 2 && object.destroyed == 2);
+    CHECK(ends.got.data == 12 && bytes.destroyed == 1);
+
+    /* Without data. */
+    sent.flags = 0;
+    sent.data_count = 0;
+    sent.data = NULL;
+    CHECK_OK(msgr_send_object(ends.conn, &sent));
+    CHECK(bytes.destroyed == 2);
+    WAIT_UNTIL(ends.got.messages == 3 && object.destroyed == 3);
+    CHECK(ends.got.data == 0);
+
+    /* Taken though it cannot be sent. */
+    CHECK_OK(msgr_conn_mark_down(ends.conn));
+    sent.data = data;
+    sent.data_count = 1;
+    CHECK_IS(msgr_send_object(ends.conn, &sent), -ENOTCONN);
+    CHECK(object.destroyed == 4 && bytes.destroyed == 3);
+    end(&ends);
+}
+
 static void copies_share_their_object(void)
 {
     struct ends ends;
@@ -258,6 +326,7 @@ int main(void)
 {
     an_object_goes_when_another_comes_or_its_message_ends();
     a_message_is_encoded_on_a_worker_as_it_goes_out();
+    an_object_is_sent_in_one_call();
     copies_share_their_object();
     what_does_not_encode_or_grows_too_large_is_dropped();
     what_stays_at_home_is_not_encoded();

@@ -10,6 +10,25 @@ struct got {
     msgr_header header;
 };
 
+/* All at once is what it is one by one. */
+static void check_view(msgr_msg *msg)
+{
+    msgr_view view = MSGR_VIEW_INIT;
+    uint16_t compat = 0;
+    int segment;
+    CHECK_OK(msgr_msg_view(msg, &view));
+    CHECK(view.struct_size == sizeof(view) && view.reserved == 0);
+    CHECK(view.type == msgr_msg_type(msg) && view.priority == msgr_msg_priority(msg));
+    CHECK(view.version == msgr_msg_version(msg, &compat) && view.compat == compat);
+    CHECK(view.data_off == msgr_msg_data_off(msg) && view.seq == msgr_msg_seq(msg));
+    CHECK(view.tid == msgr_msg_tid(msg) && view.conn == msgr_msg_conn(msg));
+    CHECK(view.user == msgr_msg_user(msg));
+    for (segment = MSGR_FRONT; segment <= MSGR_DATA; segment++) {
+        CHECK(view.len[segment] == msgr_msg_len(msg, segment));
+        CHECK(view.data[segment] == (view.len[segment] == 0 ? NULL : msgr_msg_data(msg, segment)));
+    }
+}
+
 static int dispatch(void *user, msgr_msg *msg)
 {
     struct got *got = (struct got *)user;
@@ -23,6 +42,7 @@ static int dispatch(void *user, msgr_msg *msg)
         got->stamps[which] = msgr_msg_stamp(msg, which);
     got->header = blank;
     CHECK_OK(msgr_msg_header(msg, &got->header));
+    check_view(msg);
     got->messages++;
     check_leave();
     msgr_msg_unref(msg);
@@ -120,6 +140,23 @@ static void a_message_of_ones_own_came_from_nowhere(void)
     CHECK_IS(msgr_msg_header(msg, NULL), -EINVAL);
     header.struct_size = 8;
     CHECK_IS(msgr_msg_header(msg, &header), -EINVAL);
+    CHECK_OK(msgr_msg_set_user(msg, &header, NULL, NULL));
+    check_view(msg);
+    msgr_msg_unref(msg);
+}
+
+static void pieces_are_not_joined_to_be_looked_at(void)
+{
+    msgr_view view = MSGR_VIEW_INIT;
+    msgr_msg *msg = check_message(1, "front");
+    CHECK_OK(msgr_msg_append(msg, MSGR_FRONT, "more", 4, NULL, NULL));
+    CHECK_OK(msgr_msg_view(msg, &view));
+    CHECK(view.len[MSGR_FRONT] == 9 && view.data[MSGR_FRONT] == NULL);
+    CHECK_IS(msgr_msg_iov(msg, MSGR_FRONT, NULL, 0), 2);
+    CHECK_IS(msgr_msg_view(NULL, &view), -EINVAL);
+    CHECK_IS(msgr_msg_view(msg, NULL), -EINVAL);
+    view.struct_size = 8;
+    CHECK_IS(msgr_msg_view(msg, &view), -EINVAL);
     msgr_msg_unref(msg);
 }
 
@@ -151,6 +188,7 @@ int main(void)
 {
     a_received_message_tells_whom_it_came_from_and_when();
     a_message_of_ones_own_came_from_nowhere();
+    pieces_are_not_joined_to_be_looked_at();
     a_message_can_be_said_to_come_by_a_connection();
     return 0;
 }

@@ -126,9 +126,14 @@ const SECTIONS: &[Section] = &[
         extra: HEADER_INIT,
     },
     Section {
+        title: "All of that at once",
+        file: "view",
+        extra: VIEW_INIT,
+    },
+    Section {
         title: "The program's object behind a message",
         file: "body",
-        extra: "",
+        extra: OBJECT_INIT,
     },
     Section {
         title: "Decoding",
@@ -188,6 +193,24 @@ const HEADER_INIT: &str = "
  */
 #define MSGR_HEADER_INIT                                                            \\
     { (uint32_t)sizeof(msgr_header), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+";
+
+const VIEW_INIT: &str = "
+/**
+ * `msgr_view view = MSGR_VIEW_INIT;` is one to be filled in.
+ */
+#define MSGR_VIEW_INIT                                                              \\
+    { (uint32_t)sizeof(msgr_view), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,              \\
+      { 0, 0, 0 }, { NULL, NULL, NULL } }
+";
+
+const OBJECT_INIT: &str = "
+/**
+ * `msgr_object object = MSGR_OBJECT_INIT;` is a message of type 0 without an object.
+ */
+#define MSGR_OBJECT_INIT                                                            \\
+    { (uint32_t)sizeof(msgr_object), 0, 0, MSGR_PRIO_DEFAULT, 0, 0, 0, NULL, NULL,  \\
+      NULL, NULL, 0, NULL, NULL }
 ";
 
 const DISPATCHER_INIT: &str = "

@@ -238,6 +238,8 @@ static const function functions[] = {
     ADDRESS(msgr_msg_set_data_off),
     ADDRESS(msgr_msg_set_conn),
     ADDRESS(msgr_msg_header),
+    ADDRESS(msgr_msg_view),
+    ADDRESS(msgr_send_object),
     ADDRESS(msgr_msg_set_user),
     ADDRESS(msgr_msg_user),
     ADDRESS(msgr_set_decoder),

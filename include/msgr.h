@@ -2121,7 +2121,105 @@ void msgr_msg_set_conn(msgr_msg *msg, msgr_conn *conn);
  */
 int msgr_msg_header(const msgr_msg *msg, struct msgr_header *out);
 
+/* All of that at once ------------------------------------------------------------- */
+
+/** What there is to know of a message at once. Begin with `struct_size`. */
+typedef struct msgr_view {
+    /** Bytes of this structure that are to be filled in. */
+    uint32_t struct_size;
+    /** As msgr_msg_type. */
+    uint16_t type;
+    /** As msgr_msg_priority. */
+    uint16_t priority;
+    /** The version of the body's encoding. */
+    uint16_t version;
+    /** The oldest version that can decode the body. */
+    uint16_t compat;
+    /** As msgr_msg_data_off. */
+    uint16_t data_off;
+    /** 0. */
+    uint16_t reserved;
+    /** As msgr_msg_seq. */
+    uint64_t seq;
+    /** As msgr_msg_tid. */
+    uint64_t tid;
+    /** As msgr_msg_conn: lent. */
+    msgr_conn *conn;
+    /** As msgr_msg_user. */
+    void *user;
+    /** As msgr_msg_len, of MSGR_FRONT, MSGR_MIDDLE and MSGR_DATA. */
+    size_t len[3];
+    /**
+     * Where the bytes of each are, as msgr_msg_data; NULL if there are none, or if they
+     * are in several pieces, which this does not join.
+     */
+    const void *data[3];
+} msgr_view;
+
+/**
+ * `msgr_view view = MSGR_VIEW_INIT;` is one to be filled in.
+ */
+#define MSGR_VIEW_INIT                                                              \
+    { (uint32_t)sizeof(msgr_view), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,              \
+      { 0, 0, 0 }, { NULL, NULL, NULL } }
+
+/**
+ * Fills in `out`, up to the size that it says it has: what a callback would ask for by
+ * several calls, of which each takes a lock.
+ *
+ * What it points to is lent, as by the function that answers the same alone. Returns 0;
+ * -EINVAL; -E2BIG for a structure with fields that this library does not know and that
+ * are not 0. Any thread, also in callbacks. Ceph: `Message::get_header` and what else a
+ * message is asked for.
+ */
+int msgr_msg_view(const msgr_msg *msg, struct msgr_view *out);
+
 /* The program's object behind a message ------------------------------------------- */
+
+/** In `flags` of a msgr_object: the data are copied by the call and stay the caller's. */
+#define MSGR_OBJECT_COPY 1
+
+/**
+ * A message of which there is nothing yet but an object of the program's that will
+ * encode it. Begin with `MSGR_OBJECT_INIT`.
+ */
+typedef struct msgr_object {
+    /** Bytes of this structure that are set. */
+    uint32_t struct_size;
+    /** 0, or MSGR_OBJECT_COPY. */
+    uint32_t flags;
+    /** As for msgr_msg_create. */
+    uint16_t type;
+    /** As for msgr_msg_set_priority. */
+    uint16_t priority;
+    /** As for msgr_msg_set_data_off. */
+    uint16_t data_off;
+    /** 0. */
+    uint16_t reserved;
+    /** As for msgr_msg_set_tid. */
+    uint64_t tid;
+    /** As for msgr_msg_set_user. */
+    void *user;
+    /** As for msgr_msg_set_user. */
+    int (*encode)(void *user, msgr_msg *msg, uint64_t features);
+    /** As for msgr_msg_set_user. */
+    void (*destroy)(void *user);
+    /** What MSGR_DATA has, as for msgr_msg_append_iov. */
+    const struct iovec *data;
+    /** How many pieces that are. */
+    size_t data_count;
+    /** As for msgr_msg_append_iov; not looked at with MSGR_OBJECT_COPY. */
+    void (*free_fn)(void *arg);
+    /** What it is called with. */
+    void *arg;
+} msgr_object;
+
+/**
+ * `msgr_object object = MSGR_OBJECT_INIT;` is a message of type 0 without an object.
+ */
+#define MSGR_OBJECT_INIT                                                            \
+    { (uint32_t)sizeof(msgr_object), 0, 0, MSGR_PRIO_DEFAULT, 0, 0, 0, NULL, NULL,  \
+      NULL, NULL, 0, NULL, NULL }
 
 /**
  * Hangs an object of the program's on a message, in the place of the one before.
@@ -2160,6 +2258,18 @@ int msgr_msg_set_user(msgr_msg *msg,
  * object takes its place. Any thread, also in callbacks.
  */
 void *msgr_msg_user(const msgr_msg *msg);
+
+/**
+ * Sends a message of which there is only an object: msgr_msg_create, its setters,
+ * msgr_msg_append_iov, msgr_msg_set_user and msgr_send in one, and cheaper than they
+ * are.
+ *
+ * The object and the data belong to the library once the call has looked at them, and
+ * go as those functions say, whatever it returns then: 0, or -ENOTCONN, -ESHUTDOWN and
+ * -EMSGSIZE as msgr_send. With -EINVAL, -E2BIG and -ECHILD nothing was taken. Any
+ * thread, also in callbacks. Ceph: `Connection::send_message`.
+ */
+int msgr_send_object(msgr_conn *conn, const struct msgr_object *object);
 
 /* Decoding ------------------------------------------------------------------------ */
 

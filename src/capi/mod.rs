@@ -65,3 +65,4 @@ pub mod segment;
 pub mod settings;
 pub mod throttle;
 pub mod version;
+pub mod view;

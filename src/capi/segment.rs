@@ -132,26 +132,64 @@ pub unsafe extern "C" fn msgr_msg_append_iov(
     // SAFETY: the caller's promises are the callees'.
     guard(|| unsafe {
         let cell = handle::borrow(msg)?;
-        let mut pieces = Vec::new();
-        let mut total = 0_usize;
-        for piece in handle::items(iov, count)? {
-            let bytes = handle::items(piece.iov_base.cast::<u8>(), piece.iov_len)?;
-            total = total.saturating_add(bytes.len());
-            if !bytes.is_empty() {
-                pieces.push(bytes);
-            }
-        }
+        let pieces = pieces(iov, count)?;
+        let total = pieces
+            .clone()
+            .map(<[u8]>::len)
+            .fold(0, usize::saturating_add);
         let mut message = cell.lock();
         let payload = roomy(&mut message, segment, total)?;
-        let owner = Arc::new(Owner { free_fn, arg });
-        for piece in pieces {
-            payload.append(memory::adopt_part(piece, &owner));
-        }
-        // If they were all empty it is the last, and goes without the lock.
+        let unused = adopt(payload, pieces, Owner { free_fn, arg });
+        // Not under the lock.
         drop(message);
-        drop(owner);
+        drop(unused);
         Ok(0)
     })
+}
+
+/// What such an array points to, but for what is empty.
+///
+/// # Safety
+/// By the conventions, and for as long as the result is used.
+pub(super) unsafe fn pieces<'a>(
+    iov: *const iovec,
+    count: usize,
+) -> Result<impl Iterator<Item = &'a [u8]> + Clone, Refusal> {
+    // SAFETY: the caller's promises are the callees'.
+    let array: &'a [iovec] = unsafe { handle::items(iov, count)? };
+    // SAFETY: as above.
+    let bytes =
+        |piece: &iovec| unsafe { handle::items::<'a, u8>(piece.iov_base.cast(), piece.iov_len) };
+    array.iter().try_for_each(|piece| bytes(piece).map(drop))?;
+    Ok(array
+        .iter()
+        .filter_map(move |piece| bytes(piece).ok())
+        .filter(|bytes| !bytes.is_empty()))
+}
+
+/// Adds pieces that all belong to one owner. It comes back if there are none.
+///
+/// # Safety
+/// They are readable and stay as they are until the owner is dropped.
+pub(super) unsafe fn adopt<'a>(
+    payload: &mut Payload,
+    mut pieces: impl Iterator<Item = &'a [u8]>,
+    owner: Owner,
+) -> Option<Owner> {
+    let Some(first) = pieces.next() else {
+        return Some(owner);
+    };
+    let Some(second) = pieces.next() else {
+        // SAFETY: the caller's promise is the callee's.
+        payload.append(unsafe { memory::adopt(first, owner) });
+        return None;
+    };
+    let owner = Arc::new(owner);
+    for piece in [first, second].into_iter().chain(pieces) {
+        // SAFETY: as above.
+        payload.append(unsafe { memory::adopt_part(piece, &owner) });
+    }
+    None
 }
 
 /// How many bytes a segment has; 0 for NULL or an unknown segment. Any
