@@ -57,11 +57,13 @@ class MessageBridge {
     return result;
   }
 
-  static void load(msgr_msg *from, int segment, size_t len, bufferlist &bytes) {
+  static void load(msgr_msg *from, const msgr_view &view, int segment, bufferlist &bytes) {
+    const size_t len = view.len[segment];
     if (len == 0)
       return;
     if (len < SHARE) {
-      bytes.push_back(bufferptr(msgr_msg_data(from, segment), len));
+      const void *const data = view.data[segment];
+      bytes.push_back(bufferptr(data != nullptr ? data : msgr_msg_data(from, segment), len));
       return;
     }
     for (size_t index = 0; bytes.length() < len; ++index) {
@@ -107,7 +109,7 @@ class MessageBridge {
       if (result == 0)
         result = append(to, MSGR_MIDDLE, m.middle);
       /* Data went along when it was sent, but for what its encoding has added to them. */
-      if (result == 0 && m.data.length() > 0)
+      if (result == 0 && m.data.length() != m.data_sent)
         result = append(to, MSGR_DATA, m.data, msgr_msg_len(to, MSGR_DATA));
       /* If only the library has the object nobody will look at these bytes: they can be written again. */
       if (m.encoded && m.refs.load(std::memory_order_acquire) == Message::ONE)
@@ -127,57 +129,69 @@ class MessageBridge {
 public:
   /* Sends it, and with it the caller's reference. */
   static int send(msgr_conn *conn, Message *m) {
-    msgr_msg *raw = nullptr;
-    int result = msgr_msg_create(uint16_t(m->header.type), &raw);
-    if (result < 0) {
-      m->put();
-      return result;
+    msgr_object object = MSGR_OBJECT_INIT;
+    object.type = m->header.type;
+    object.priority = m->header.priority;
+    object.data_off = m->header.data_off;
+    object.tid = m->header.tid;
+    object.user = m;
+    object.encode = encode;
+    object.destroy = destroy;
+    const size_t pieces = m->data.buffers().size();
+    iovec few[4];
+    std::vector<iovec> many(pieces > 4 ? pieces : 0);
+    iovec *const iov = pieces > 4 ? many.data() : few;
+    for (const bufferptr &piece : m->data.buffers()) {
+      iov[object.data_count].iov_base = const_cast<char *>(piece.c_str());
+      iov[object.data_count++].iov_len = piece.length();
     }
-    if (m->header.tid != 0)
-      msgr_msg_set_tid(raw, m->header.tid);
-    if (m->header.priority != MSGR_PRIO_DEFAULT)
-      msgr_msg_set_priority(raw, m->header.priority);
-    if (m->header.data_off != 0)
-      msgr_msg_set_data_off(raw, m->header.data_off);
-    if (m->data.length() > 0)
-      result = append(raw, MSGR_DATA, m->data);
-    /* From then on the library's message has the reference. */
-    if (result == 0)
-      result = msgr_msg_set_user(raw, m, encode, destroy);
-    if (result < 0) {
-      msgr_msg_unref(raw);
-      m->put();
-      return result;
+    object.data = iov;
+    m->data_sent = m->data.length();
+    bufferlist *shared = nullptr;
+    if (m->data.length() < SHARE) {
+      object.flags = MSGR_OBJECT_COPY;
+    } else {
+      shared = new bufferlist(m->data);
+      object.free_fn = [](void *bytes) { delete static_cast<bufferlist *>(bytes); };
+      object.arg = shared;
     }
-    return msgr_send(conn, raw);
+    const int result = msgr_send_object(conn, &object);
+    /* Then nothing was taken. */
+    if (result == -EINVAL || result == -E2BIG || result == -ECHILD) {
+      delete shared;
+      m->put();
+    }
+    return result;
   }
 
   /* Makes the object of a message that has come. */
   static int decode(msgr_msg *raw, Messenger *messenger) noexcept {
     return detail::fenced("decode_payload", -EBADMSG, [&] {
-      MessageRef m(detail::message_types.make(msgr_msg_type(raw)), false);
-      uint16_t compat = 0;
-      const int version = msgr_msg_version(raw, &compat);
+      msgr_view view = MSGR_VIEW_INIT;
+      const int seen = msgr_msg_view(raw, &view);
+      if (seen < 0)
+        return seen;
+      MessageRef m(detail::message_types.make(view.type), false);
+      ceph_msg_header &header = m->header;
       /* The newest version that the class can read. */
-      if (m->header.version != 0 && m->header.version < compat) {
+      if (header.version != 0 && header.version < view.compat) {
         exception_report("decode_payload", "a message is of a later version");
         return -EBADMSG;
       }
-      ceph_msg_header &header = m->header;
-      header.type = msgr_msg_type(raw);
-      header.version = uint16_t(version);
-      header.compat_version = compat;
-      header.seq = msgr_msg_seq(raw);
-      header.tid = msgr_msg_tid(raw);
-      header.priority = uint16_t(msgr_msg_priority(raw));
-      header.data_off = uint16_t(msgr_msg_data_off(raw));
-      header.front_len = uint32_t(msgr_msg_len(raw, MSGR_FRONT));
-      header.middle_len = uint32_t(msgr_msg_len(raw, MSGR_MIDDLE));
-      header.data_len = uint32_t(msgr_msg_len(raw, MSGR_DATA));
-      load(raw, MSGR_FRONT, header.front_len, m->payload);
-      load(raw, MSGR_MIDDLE, header.middle_len, m->middle);
-      load(raw, MSGR_DATA, header.data_len, m->data);
-      lend_connection(*m, raw, messenger);
+      header.type = view.type;
+      header.version = view.version;
+      header.compat_version = view.compat;
+      header.seq = view.seq;
+      header.tid = view.tid;
+      header.priority = view.priority;
+      header.data_off = view.data_off;
+      header.front_len = uint32_t(view.len[MSGR_FRONT]);
+      header.middle_len = uint32_t(view.len[MSGR_MIDDLE]);
+      header.data_len = uint32_t(view.len[MSGR_DATA]);
+      load(raw, view, MSGR_FRONT, m->payload);
+      load(raw, view, MSGR_MIDDLE, m->middle);
+      load(raw, view, MSGR_DATA, m->data);
+      lend_connection(*m, view.conn, messenger);
       m->handle_ = raw;
       m->decode_payload();
       /* Callbacks may get it as another message of the library. */
@@ -189,10 +203,7 @@ public:
     });
   }
 
-  static void lend_connection(Message &m, msgr_msg *raw, Messenger *messenger) {
-    if (m.connection)
-      return;
-    msgr_conn *conn = msgr_msg_conn(raw);
+  static void lend_connection(Message &m, msgr_conn *conn, Messenger *messenger) {
     if (conn == nullptr)
       return;
     m.connection = ConnectionRef(Connection::of(conn, messenger), false);
@@ -222,7 +233,8 @@ public:
         m->handle_ = raw;
         m->refs.fetch_or(Message::OWNED, std::memory_order_acq_rel);
       }
-      lend_connection(*m, raw, messenger);
+      if (!m->connection)
+        lend_connection(*m, msgr_msg_conn(raw), messenger);
     }
     Lent(const Lent &) = delete;
     Lent &operator=(const Lent &) = delete;
