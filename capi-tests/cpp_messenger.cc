@@ -226,6 +226,23 @@ static void a_dispatcher_may_name_its_fast_types_and_see_the_others_first()
     pair.end();
 }
 
+static void a_messenger_tells_what_it_counts_and_does()
+{
+    auto cct = check_context();
+    Witness at_server(cct.get()), at_client(cct.get());
+    Pair pair(cct.get(), at_server, at_client);
+    CHECK_OK(pair.con->send_message(new Note("counted")));
+    WAIT_UNTIL(at_server.got == 1);
+    const std::string counters = pair.server->perf_dump(), dump = pair.client->dump();
+    CHECK(counters.front() == '{' && counters.back() == '}');
+    CHECK(counters.find("\"msgr_accepted\":1,") != std::string::npos);
+    CHECK(dump.front() == '{' && dump.back() == '}');
+    CHECK(dump.find("\"out_seq\":1,") != std::string::npos);
+    at_server.forget();
+    at_client.forget();
+    pair.end();
+}
+
 /* A secret that is asked for in two rounds. */
 struct Password : AuthClient, AuthServer {
     static constexpr uint32_t METHOD = 99;
@@ -438,6 +455,7 @@ int main()
     a_lossless_session_outlives_its_links();
     dispatchers_may_come_after_the_start();
     a_dispatcher_may_name_its_fast_types_and_see_the_others_first();
+    a_messenger_tells_what_it_counts_and_does();
     a_program_authenticates_by_its_own_method();
     a_dummy_lets_everybody_in();
     a_server_in_c_answers_a_client_in_cpp();

@@ -49,6 +49,19 @@ class Messenger {
   ConnectionRef adopt(int result, msgr_conn *conn) {
     return result < 0 ? ConnectionRef() : Connection::adopt(conn, this);
   }
+  /* A text that is made anew by each call, and may have grown meanwhile. */
+  template <class Fill> static std::string all_of(Fill &&fill) {
+    std::string text;
+    for (int len = fill(nullptr, 0); len >= 0;) {
+      text.resize(size_t(len) + 4096);
+      len = fill(text.data(), text.size());
+      if (len >= 0 && size_t(len) < text.size()) {
+        text.resize(size_t(len));
+        return text;
+      }
+    }
+    return std::string();
+  }
   static std::vector<uint16_t> ports(const std::set<int> &numbers) {
     return std::vector<uint16_t>(numbers.begin(), numbers.end());
   }
@@ -247,10 +260,12 @@ public:
   bool should_use_msgr2() const { return msgr_should_use_msgr2(handle_) > 0; }
   /* Counters, as JSON in the shape of `perf dump`. */
   std::string perf_dump() const {
-    std::string text(size_t(std::max(0, msgr_perf_dump(handle_, nullptr, 0))) + 4096, '\0');
-    const int len = msgr_perf_dump(handle_, text.data(), text.size());
-    text.resize(len < 0 ? 0 : std::min(size_t(len), text.size() - 1));
-    return text;
+    return all_of([this](char *buf, size_t len) { return msgr_perf_dump(handle_, buf, len); });
+  }
+  /* What it and its connections are doing, as JSON in the shape of `messenger dump`; empty in a fast callback, where it
+   * cannot be told. */
+  std::string dump() const {
+    return all_of([this](char *buf, size_t len) { return msgr_dump(handle_, buf, len); });
   }
 };
 
