@@ -310,3 +310,91 @@ fn named(all: &[Arc<AsyncMessenger>]) -> impl Iterator<Item = (String, &Arc<Asyn
         (name, messenger)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Random;
+
+    fn asked(context: &Arc<Context>, request: &str) -> String {
+        String::from_utf8(answer(context, request.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn levels_are_those_of_ceph() {
+        for (text, level) in [
+            ("-1", LevelFilter::Error),
+            ("0/5", LevelFilter::Warn),
+            ("1", LevelFilter::Info),
+            (" 5 / 0", LevelFilter::Debug),
+            ("20", LevelFilter::Trace),
+        ] {
+            assert_eq!(log_level(text), Ok(level));
+        }
+        for wrong in ["", "/", "loud", "1.5", "/20"] {
+            assert!(log_level(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_command_is_described_and_answers() {
+        let context = Context::new();
+        let described = descriptions();
+        for (at, command) in COMMANDS.iter().enumerate() {
+            let told = described.get(&format!("cmd{at:03}")).unwrap();
+            let Some(Json::List(signature)) = told.get("sig") else {
+                panic!("{told}")
+            };
+            let words = signature.iter().filter_map(Json::as_text);
+            let prefix: Vec<&str> = words.collect();
+            assert_eq!(prefix.join(" "), command.prefix);
+            let args = command
+                .args
+                .iter()
+                .map(|arg| format!(",\"{}\":\"all\"", arg.name));
+            let args: String = args.collect();
+            let answer = asked(
+                &context,
+                &format!("{{\"prefix\":\"{}\"{args}}}", command.prefix),
+            );
+            // There is no option and no messenger of that name.
+            let refused = ["config get", "config set", "messenger dump"].contains(&command.prefix);
+            assert_eq!(answer.starts_with("ERROR: (2) "), refused, "{answer}");
+            assert!(refused || Json::parse(&answer).is_some(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_asked_is_answered() {
+        let context = Context::new();
+        let requests = [
+            r#"{"prefix":"config set","var":"ms_max_backoff","val":["1","2"],"format":"json"}"#,
+            r#"{"prefix":"messenger dump","msgr":"\u00e9","tcp_info":true}"#,
+            r#"{"prefix":"perf dump","logger":null,"counter":[{"a":-1.5e9}]}"#,
+        ];
+        let mut random = Random::new(1);
+        let mut below = |limit: usize| usize::try_from(random.next() % limit as u64).unwrap();
+        let mut answered = 0;
+        for round in 0..20_000 {
+            let mut request = requests[round % requests.len()].as_bytes().to_vec();
+            for _ in 0..below(4) {
+                let at = below(request.len());
+                match below(3) {
+                    0 => request[at] = b"\"\\{}[]:,0n\xff\x00u"[below(13)],
+                    1 => drop(request.drain(at..)),
+                    _ => request.insert(at, b"\"\\{}[]:,0n\xff\x00u"[below(13)]),
+                }
+                if request.is_empty() {
+                    break;
+                }
+            }
+            let answer = answer(&context, &request);
+            let text = String::from_utf8(answer).unwrap();
+            match text.starts_with("ERROR: (") {
+                true => assert!(text.ends_with('\n')),
+                false => answered += usize::from(Json::parse(&text).is_some()),
+            }
+        }
+        assert!(answered > 1000, "only {answered} were understood");
+    }
+}
