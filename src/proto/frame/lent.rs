@@ -330,7 +330,7 @@ mod tests {
                 assert_eq!(program.asked, vec![request; asked], "{step}");
                 let got = got.unwrap();
                 for ([front, _, data], byte) in got.iter().zip([1, 2]) {
-                    assert_eq!(&front.clone().contiguous()[..], b"front");
+                    assert_eq!(front.clone().contiguous(), b"front");
                     assert!(data.pieces().eq([&vec![byte; LEN]]), "{revision:?} {step}");
                 }
                 let at = got[first][2].pieces().next().unwrap().as_ptr();
