@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::proto::{Event, LinkDown, Protocol};
+use crate::proto::{Event, GlobalSeq, LinkDown, Protocol};
 use crate::types::{EntityType, Policy, Time};
 
+use super::legacy::address;
 use super::pair::{End, addrs, config};
 
 const NOW: Time = Time::ZERO;
@@ -122,4 +123,33 @@ fn the_next_attempt_begins_anew_with_what_it_knows() {
     end.disconnect(LinkDown::Refused, NOW);
     let last = end.events.last();
     assert_eq!(last, Some(&Event::Dial(V1.parse().unwrap())));
+}
+
+#[test]
+fn attempts_are_counted_apart_in_each_protocol() {
+    let micros = 1_700_000_000_000_000;
+    let mut config = config("osd.9", Policy::lossless_peer());
+    config.global_seq = Arc::new(GlobalSeq::above(micros));
+    let mut end = End::new(Protocol::connect(
+        Arc::new(config),
+        addrs("any:/5"),
+        EntityType::OSD,
+        addrs(&format!("[{V2},{V1}]")),
+        1,
+    ));
+    end.protocol.keepalive();
+    end.protocol.start(NOW, &mut end.events);
+    end.protocol.handle_connected(None, NOW);
+    end.receive(b"ceph v027", NOW);
+    end.transmit_all(NOW);
+    end.protocol.handle_connected(None, NOW);
+    let addresses = [
+        address([10, 0, 0, 1], 6789, 7),
+        address([10, 0, 0, 2], 40_000, 0),
+    ];
+    end.receive(&[b"ceph v027", &*addresses.concat()].concat(), NOW);
+    let asked = end.transmit_all(NOW);
+    let at = 9 + 136 + 8 + 4;
+    let global_seq = u32::from_le_bytes(asked[at..at + 4].try_into().unwrap());
+    assert_eq!(global_seq, 1_700_000_001, "{}", end.story());
 }

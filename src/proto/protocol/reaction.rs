@@ -36,6 +36,10 @@ impl Protocol {
             return self.fault(Fault::NothingToDial, now, events);
         };
         let deadline = now + self.config.ready_timeout;
+        if self.speaks != target.kind {
+            // Attempts are counted in microseconds there and in seconds here.
+            self.session.own_global_seq = 0;
+        }
         self.speaks = target.kind;
         self.state = State::Dialling(Dialling { target, deadline });
         events.push(Event::Dial(target));
