@@ -110,6 +110,13 @@ struct Meeting {
 impl Meeting {
     fn new(scheme: &'static str) -> Option<Self> {
         let (to_monitor, to_us) = (Proxy::new(), Proxy::new());
+        // The monitor dials as soon as it is there.
+        for proxy in [&to_monitor, &to_us] {
+            proxy.plan(|_| Plan {
+                record: true,
+                ..Plan::default()
+            });
+        }
         let neighbours = Neighbours {
             scheme,
             a: to_monitor.addr(),
