@@ -15,7 +15,7 @@ use super::shard::Shard;
 #[cfg(test)]
 use crate::event::sim;
 use crate::event::{AdminSocket, NetworkStack, Origin};
-use crate::types::Entropy;
+use crate::types::{Entropy, Message};
 
 /// More threads than this only get in each other's way (Ceph's limit too).
 const MAX_WORKERS: u64 = 24;
@@ -237,6 +237,8 @@ impl Drop for Context {
     fn drop(&mut self) {
         if let Some(stack) = self.stack.get() {
             stack.stop();
+            // What its threads have used. Another context gets its own again.
+            Message::release_spares();
         }
     }
 }

@@ -139,6 +139,11 @@ impl Message {
         spares::put(self);
     }
 
+    /// Frees the memory that is kept for other messages.
+    pub(crate) fn release_spares() {
+        spares::release();
+    }
+
     /// Drops what others may wait for: bytes of theirs, what it holds, its object.
     /// Nothing else is written: it may be for another processor to do that.
     #[inline]

@@ -58,6 +58,16 @@ pub fn put(mut spent: Box<Message>) {
     });
 }
 
+/// Frees what the depot and this thread have. Other threads keep their few until they
+/// end.
+pub fn release() {
+    let mine = AT_HAND.try_with(RefCell::take);
+    let depot = DEPOT
+        .try_lock()
+        .map(|mut depot| std::mem::take(&mut *depot));
+    drop((mine, depot));
+}
+
 #[cold]
 fn fetch(at_hand: &mut Boxes) {
     if let Ok(mut depot) = DEPOT.try_lock() {
@@ -105,6 +115,14 @@ mod tests {
             assert!(at_hand() <= 2 * BATCH);
         }
         assert!(DEPOT.lock().unwrap().len() <= DEPOT_MAX + BATCH);
+    }
+
+    #[test]
+    fn what_is_released_is_not_kept() {
+        (0..3 * BATCH).for_each(|_| put(Box::new(Message::new(1))));
+        assert!(at_hand() > 0);
+        release();
+        assert_eq!(at_hand(), 0);
     }
 
     #[test]
