@@ -151,15 +151,13 @@ impl MessageCell {
         connection: Option<&ConnectionRef>,
         call: impl FnOnce(*mut msgr_msg) -> R,
     ) -> R {
-        let mut lent = Message::spare(0);
-        std::mem::swap(&mut *lent, message);
-        let cell = Self::new(lent, connection.cloned());
-        let answer = call(handle::lend(&cell));
-        // A copy, if the callee has kept it.
-        let mut back = Self::into_message(cell);
-        std::mem::swap(&mut *back, message);
-        back.done();
-        answer
+        // SAFETY: `Lent` takes it out again and forgets it before `message` can be used,
+        // also if the call should unwind; until then only the cell leads to it.
+        let borrowed = unsafe { Box::from_raw(std::ptr::from_mut(message)) };
+        let cell = Self::new(borrowed, connection.cloned());
+        let pointer = handle::lend(&cell);
+        let _lent = Lent(Some(cell));
+        call(pointer)
     }
 
     fn whole(&mut self) -> &mut Whole {
@@ -202,6 +200,29 @@ impl MessageCell {
     /// Never to be held while C code runs.
     pub(super) fn lock(&self) -> MutexGuard<'_, impl DerefMut<Target = Message> + use<>> {
         self.message.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A cell with somebody else's message in it, which stays where it is in memory: to move
+/// it in and out would cost as much as what callbacks do with it.
+struct Lent(Option<Arc<MessageCell>>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(mut cell) = self.0.take() else {
+            return;
+        };
+        let taken = Arc::get_mut(&mut cell).and_then(MessageCell::empty);
+        if let Some(borrowed) = taken {
+            std::mem::forget(borrowed);
+            MessageCell::keep(cell);
+            return;
+        }
+        // The callee has kept it, and what it holds of throttles.
+        let mut kept = cell.message.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut copy = Box::new(Message::clone(&kept));
+        std::mem::swap(&mut copy.hold, &mut kept.hold);
+        std::mem::forget(kept.0.replace(copy));
     }
 }
 
