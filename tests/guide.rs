@@ -77,7 +77,10 @@ fn is_in_cpp(headers: &str, name: &str) -> bool {
             let mut bodies = kinds.iter().filter_map(|head| body(headers, head));
             bodies.any(|body| has(body, method, &["("]))
         }
-        None => has(headers, name, &[" ", ";", "{"]),
+        None => ["class", "struct", "using"].iter().any(|kind| {
+            let declared = format!("{kind} {name}");
+            has(headers, &declared, &[" ", ";"])
+        }),
     }
 }
 
