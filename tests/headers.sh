@@ -6,20 +6,9 @@ cd "$(dirname "$0")/.."
 warnings="-Wall -Wextra -Wpedantic -Wshadow -Werror"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-tried=0
 
-alone() { # alone HEADER LANGUAGE COMPILER FLAGS...
-    header=$1 language=$2
-    shift 2
-    echo "#include <$header>" >"$scratch/alone"
-    # Twice, since it may be included twice.
-    echo "#include <$header>" >>"$scratch/alone"
-    # shellcheck disable=SC2086 # flags are words
-    "$@" -x "$language" $warnings -Iinclude -fsyntax-only "$scratch/alone" || {
-        echo "headers: $header fails with $*" >&2
-        exit 1
-    }
-    tried=$((tried + 1))
+alone() { # alone HEADER LANGUAGE COMPILER FLAGS...: notes one way
+    echo "$*" >>"$scratch/ways"
 }
 
 for pair in "$@"; do
@@ -37,6 +26,17 @@ for pair in "$@"; do
         alone "$path" c++ "${pair#*:}" -std=c++17 -Wnon-virtual-dtor -Iinclude/msgr/compat
     done
     printf '#include "%s"\n' $compat >"$scratch/all.h"
-    alone all.h c++ "${pair#*:}" -std=c++20 -Wnon-virtual-dtor -Iinclude/msgr/compat -I"$scratch"
+    alone all.h c++ "${pair#*:}" -std=c++20 -Wnon-virtual-dtor -Iinclude/msgr/compat "-I$scratch"
 done
-echo "headers: $tried ways to include one"
+
+# Included twice, since it may be; as many ways at a time as there are processors.
+cat >"$scratch/try" <<'TRY'
+header=$1 language=$2
+shift 2
+printf '#include <%s>\n#include <%s>\n' "$header" "$header" | "$@" -x "$language" -Iinclude -fsyntax-only - || {
+    echo "headers: $header fails with $*" >&2
+    exit 255
+}
+TRY
+sed "s|\$| $warnings|" "$scratch/ways" | xargs -P "$(getconf _NPROCESSORS_ONLN)" -L 1 sh "$scratch/try"
+echo "headers: $(wc -l <"$scratch/ways") ways to include one"
