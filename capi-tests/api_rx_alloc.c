@@ -31,20 +31,20 @@ static void *lend(void *user, const msgr_rx_request *request)
     pool->tid = request->tid;
     pool->lent++;
     pool->memory = pool->denies ? NULL : (void *)(begin + off);
+    /* Where they are to be freed stands behind the data. */
+    memcpy((char *)begin + off + request->len, &pages, sizeof(pages));
     check_leave();
     if (pool->denies) {
         free(pages);
         return NULL;
     }
-    /* Where they are to be freed stands behind the data. */
-    memcpy((char *)begin + off + request->len, &pages, sizeof(pages));
     return (void *)(begin + off);
 }
 
 static void give_back(void *user, void *memory, size_t len)
 {
     char *pages;
-    memcpy(&pages, (char *)memory + len, sizeof(pages));
+    LOCKED(memcpy(&pages, (char *)memory + len, sizeof(pages)));
     free(pages);
     LOCKED(((struct pool *)user)->freed++);
 }
@@ -62,11 +62,13 @@ struct got {
 static int dispatch(void *user, msgr_msg *msg)
 {
     struct got *got = (struct got *)user;
+    msgr_msg *former;
     check_enter();
-    msgr_msg_unref(got->last);
+    former = got->last;
     got->last = msg;
     got->messages++;
     check_leave();
+    msgr_msg_unref(former); /* unlocked: it may give memory back */
     return 1;
 }
 
