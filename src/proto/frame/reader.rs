@@ -4,16 +4,18 @@
 //! rest of a large one is collected in a buffer of its own, into which the
 //! socket is read directly and whose parts then become the payload.
 
+mod lending;
+
 use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::fault::Fault;
 use crate::proto::output::{Admission, Request};
-use crate::types::{Hold, RxBuffer, RxRequest};
+use crate::types::Hold;
 
 use super::body::{Body, Frame, Layout};
 use super::bulk::{Bulk, BulkBuffer};
 use super::header::HEADER_LEN;
 use super::legacy::{self, Head, LegacyForm};
-use super::lent::{Lending, Parts, Progress};
+use super::lent::{Lending, Progress};
 use super::packed::Packed;
 use super::plain;
 use super::preamble::{MAX_CONTROL_LEN, PREAMBLE_LEN, Preamble, Revision, Tag};
@@ -228,41 +230,6 @@ impl FrameReader {
     pub fn bulk(&mut self) -> Option<Bulk<'_>> {
         let body_len = self.form.lead().len() + self.body_len(None, &self.pending?).ok()?;
         self.bulk.room(body_len)
-    }
-
-    /// Whether the program lends memory for data: see [`Self::wanted`].
-    #[inline]
-    pub fn set_lending(&mut self, on: bool) {
-        self.lending.set(on);
-    }
-
-    /// Memory that has to be lent, or denied, before [`Self::next`] goes on.
-    #[inline]
-    pub fn wanted(&self) -> Option<RxRequest> {
-        self.lending.wanted()
-    }
-
-    /// Answers that.
-    pub fn lend(&mut self, buffer: Option<Box<dyn RxBuffer>>) {
-        if let Some(head) = self.lending.lend(buffer) {
-            self.bulk.begin(head);
-        }
-    }
-
-    /// True if the program was asked for the data of the message that has come.
-    pub fn take_asked(&mut self) -> bool {
-        self.lending.take_asked()
-    }
-
-    /// Where the next bytes belong, while data are read into what was lent.
-    #[inline]
-    pub fn lent(&mut self) -> Option<&mut [u8]> {
-        self.lending.room()
-    }
-
-    /// So many were read there.
-    pub fn handle_lent(&mut self, n: usize) {
-        self.lending.handle_read(n);
     }
 
     /// The payload refused before is admitted now.
@@ -498,41 +465,6 @@ impl FrameReader {
         self.bulk.believe(body.len());
         let (second, aborted) = plain::check(revision, self.crcs, preamble, body)?;
         let frame = Frame::new(preamble, Layout::plain(second), Body::Borrowed(body));
-        Ok((!aborted).then_some(frame))
-    }
-
-    /// Collects a body whose data belong into memory that the program lends.
-    #[inline]
-    fn collect_lent(
-        &mut self,
-        plain: Option<Revision>,
-        preamble: &Preamble,
-        len: usize,
-        input: &mut &[u8],
-    ) -> Result<Progress, Fault> {
-        match plain {
-            Some(revision) if self.lending.is_on() && preamble.tag == Tag::Message => {
-                if preamble.is_compressed || self.bulk.is_begun() {
-                    return Ok(Progress::Ordinary);
-                }
-                let head = plain::head_len(revision, preamble);
-                self.lending.collect(preamble, head, len, input)
-            }
-            _ => Ok(Progress::Ordinary),
-        }
-    }
-
-    /// Checks a body with data in lent memory.
-    fn open_parts(
-        &mut self,
-        plain: Option<Revision>,
-        preamble: &Preamble,
-        Parts { head, data, tail }: Parts,
-    ) -> Result<Option<Frame<'static>>, Fault> {
-        let revision = plain.unwrap_or_default();
-        let parts = [&head[..], &data[..], &tail[..]];
-        let (second, aborted) = plain::check_parts(revision, self.crcs, preamble, parts)?;
-        let frame = Frame::new(preamble, Layout::plain(second), Body::Lent(head, data));
         Ok((!aborted).then_some(frame))
     }
 
