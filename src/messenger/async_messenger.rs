@@ -1,13 +1,16 @@
 //! What lies behind a messenger: everything that connections, workers and the
 //! dispatch thread share of it.
 
-use std::net::{IpAddr, SocketAddr};
+mod addrs;
+mod config;
+mod set_up;
+
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use super::admission::{PolicyThrottles, Waiter};
-use super::auth::{AuthHandler, AuthReply};
-use super::bind;
+use super::auth::AuthHandler;
 use super::connection::{ConnectOptions, Connection, ConnectionRef, Kind};
 use super::context::Context;
 use super::counters::Counters;
@@ -30,10 +33,7 @@ use super::settings::Settings;
 use super::shard::Shard;
 use super::throttle::Throttle;
 use crate::event::{NetworkStack, SocketOptions, Worker};
-use crate::proto::{
-    ALL_SERVICES, Answer, AuthConfig, GlobalSeq, Initiator, KeyStore, Keyring, METHOD_CEPHX,
-    METHOD_NONE, ProtocolConfig, Question,
-};
+use crate::proto::{Initiator, ProtocolConfig};
 use crate::types::{
     AddrType, AuthName, EntityAddr, EntityAddrVec, EntityType, Entropy, Message, Policy, PolicySet,
     Time,
@@ -136,165 +136,9 @@ impl AsyncMessenger {
 
     // ---- set-up
 
-    /// Changes the policies, as long as no connection can have used them.
-    pub(crate) fn change_policies(&self, change: impl FnOnce(&mut PolicySet)) -> Result<()> {
-        let mut policies = lock(&self.policies);
-        if self.config.get().is_some() {
-            return Err(Error::new(
-                libc::EBUSY,
-                "policies are set before bind and start",
-            ));
-        }
-        change(&mut policies);
-        Ok(())
-    }
-
-    /// Looks at the policies.
-    pub(crate) fn policies<R>(&self, look: impl FnOnce(&PolicySet) -> R) -> R {
-        look(&lock(&self.policies))
-    }
-
-    /// Lets the host authenticate, as long as no connection can have begun to.
-    pub(crate) fn set_auth_handler(&self, handler: Arc<dyn AuthHandler>) -> Result<()> {
-        let _policies = lock(&self.policies);
-        if self.config.get().is_some() {
-            return Err(Error::new(
-                libc::EBUSY,
-                "the authentication is set before bind and start",
-            ));
-        }
-        let set = self.auth_handler.set(handler);
-        set.map_err(|_| Error::new(libc::EALREADY, "there is an authentication already"))
-    }
-
-    /// Lets the program decode messages, as long as none can have come by a
-    /// connection of its own.
-    pub(crate) fn set_decoder(&self, decoder: Arc<dyn Decoder>) -> Result<()> {
-        self.lifecycle.check_not_started("a decoder is")?;
-        let set = self.decoder.set(decoder);
-        set.map_err(|_| Error::new(libc::EALREADY, "there is a decoder already"))
-    }
-
-    #[inline]
-    pub(crate) fn decoder(&self) -> Option<&Arc<dyn Decoder>> {
-        self.decoder.get()
-    }
-
-    #[inline]
-    pub(crate) fn rx_allocator_slot(&self) -> &OnceLock<Arc<dyn RxAllocator>> {
-        &self.rx_allocator
-    }
-
-    /// Adds keys, as long as methods have not been chosen by what keys there are.
-    pub(crate) fn add_keyring(&self, text: &str) -> Result<()> {
-        let keyring = Keyring::parse(text).map_err(|why| Error::invalid(why.to_string()))?;
-        let _policies = lock(&self.policies);
-        if self.config.get().is_some() {
-            return Err(Error::new(
-                libc::EBUSY,
-                "keys are set before bind and start",
-            ));
-        }
-        self.keys.add(&keyring);
-        Ok(())
-    }
-
-    /// Asks the host what to say to the peer of that connection.
-    pub(crate) fn ask_host(&self, con: &ConnectionRef, question: Question, reply: AuthReply) {
-        let Some(handler) = self.auth_handler.get() else {
-            return reply.answer(Answer::No(libc::EOPNOTSUPP));
-        };
-        // Who panics has dropped the reply, and so said no.
-        dispatcher::guarded("handle_auth", || handler.handle_auth(con, question, reply));
-    }
-
-    /// What its connections share. Fixes the policies.
-    pub(crate) fn config(&self) -> &Arc<ProtocolConfig> {
-        if let Some(config) = self.config.get() {
-            return config;
-        }
-        let policies = lock(&self.policies);
-        self.config
-            .get_or_init(|| Arc::new(self.new_config(policies.clone())))
-    }
-
-    /// The same, if it is fixed already.
-    pub(crate) fn known_config(&self) -> Option<&Arc<ProtocolConfig>> {
-        self.config.get()
-    }
-
-    fn new_config(&self, policies: PolicySet) -> ProtocolConfig {
-        let options = &self.options;
-        ProtocolConfig {
-            ready_timeout: options.ready_timeout,
-            idle_timeout: options.idle_timeout,
-            progress_timeout: options.progress_timeout,
-            keepalive_interval: options.keepalive_interval,
-            keepalive_timeout: options.keepalive_timeout,
-            initial_backoff: options.initial_backoff,
-            max_backoff: options.max_backoff,
-            max_message: options.max_message,
-            handshake: options.handshake,
-            crc_data: options.crc_data,
-            learn_addr: options.learn_addr,
-            modes: options.modes.clone(),
-            compression: options.compression.clone(),
-            auth: self.auth_config(),
-            signatures: options.signatures,
-            global_seq: self.first_global_seq(),
-            number: Arc::clone(self.settings.number()),
-            cluster_protocol: self.settings.cluster_protocol(),
-            ..ProtocolConfig::new(self.name.clone(), policies)
-        }
-    }
-
-    /// Fixes the policies, and what banners offer.
-    #[cfg(test)]
-    pub(crate) fn offer(&self, features: u64) {
-        let policies = lock(&self.policies);
-        let config = ProtocolConfig {
-            msgr2_supported: features,
-            ..self.new_config(policies.clone())
-        };
-        assert!(self.config.set(Arc::new(config)).is_ok(), "it is too late");
-    }
-
-    fn auth_config(&self) -> AuthConfig {
-        let by_keys = match self.options.secure_only || !self.keys.is_empty() {
-            true => METHOD_CEPHX,
-            false => METHOD_NONE,
-        };
-        let methods = |asked: &[u32]| match asked {
-            [] => vec![by_keys],
-            asked => asked.to_vec(),
-        };
-        let asked = &self.options.auth;
-        AuthConfig {
-            cluster: methods(&asked.cluster),
-            service: methods(&asked.service),
-            client: methods(&asked.client),
-            keys: Arc::clone(&self.keys) as Arc<dyn KeyStore>,
-            services: ALL_SERVICES,
-            entropy: self.entropy.clone(),
-            by_host: self.auth_handler.get().is_some(),
-            takes_anonymous: self.settings.takes_anonymous(),
-        }
-    }
-
     /// Its keys and tickets.
     pub(crate) fn keys(&self) -> &Arc<Keys> {
         &self.keys
-    }
-
-    /// Where to count connection attempts from. A peer takes one whose number is
-    /// below that of an earlier one for a leftover and does not answer it, so a
-    /// process that comes back under its old address and nonce must count on. It
-    /// does not know from where, but it knows the microseconds since 1970, which
-    /// are more than anybody attempts, however soon it comes back.
-    fn first_global_seq(&self) -> Arc<GlobalSeq> {
-        let now = self.wall();
-        let micros = u64::from(now.sec) * 1_000_000 + u64::from(now.nsec) / 1_000;
-        Arc::new(GlobalSeq::above(micros))
     }
 
     /// Starts the dispatch thread, once.
@@ -308,28 +152,6 @@ impl AsyncMessenger {
         for (worker, key) in lock(&self.processors).iter() {
             worker.dispatch_event_external(External::Accept(*key));
         }
-    }
-
-    pub(crate) fn set_myaddrs(&self, addrs: EntityAddrVec) {
-        *self.myaddrs.write().unwrap_or_else(PoisonError::into_inner) = addrs;
-    }
-
-    /// Replaces the addresses that peers are told.
-    pub(crate) fn set_addrs(&self, addrs: &EntityAddrVec) -> Result<()> {
-        let mut mine = self.myaddrs.write().unwrap_or_else(PoisonError::into_inner);
-        *mine = bind::advertised(addrs, &mine, self.nonce())?;
-        Ok(())
-    }
-
-    /// Changes the addresses that peers are told.
-    pub(crate) fn change_myaddrs<R>(&self, change: impl FnOnce(&mut EntityAddrVec) -> R) -> R {
-        change(&mut self.myaddrs.write().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Takes over our IP as a peer sees it, where it is still unknown.
-    pub(crate) fn learned_addr(&self, seen: IpAddr) {
-        let mut addrs = self.myaddrs.write().unwrap_or_else(PoisonError::into_inner);
-        addrs.fill_blank_ips(seen);
     }
 
     // ---- connections
@@ -661,33 +483,12 @@ impl AsyncMessenger {
         self.lifecycle.is_shut_down()
     }
 
-    pub(crate) fn myaddrs(&self) -> EntityAddrVec {
-        self.myaddrs
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Our own IP of the family of `like`, if one is known.
-    pub(crate) fn own_ip(&self, like: SocketAddr) -> Option<IpAddr> {
-        let mine = self.myaddrs.read().unwrap_or_else(PoisonError::into_inner);
-        let sockets = mine.0.iter().filter_map(|addr| addr.socket);
-        let mut ips = sockets.map(|socket| socket.ip());
-        ips.find(|ip| ip.is_ipv4() == like.is_ipv4() && !ip.is_unspecified())
-    }
-
     pub(crate) fn dispatchers(&self) -> &DispatcherChain {
         &self.dispatchers
     }
 
     pub(crate) fn dispatch_queue(&self) -> &DispatchQueue {
         &self.dispatch_queue
-    }
-
-    /// True for our own addresses, all of them or one of them alone.
-    fn is_me(&self, addrs: &EntityAddrVec) -> bool {
-        let mine = self.myaddrs.read().unwrap_or_else(PoisonError::into_inner);
-        *mine == *addrs || matches!(addrs.0.as_slice(), [one] if mine.0.contains(one))
     }
 }
 
