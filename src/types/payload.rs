@@ -60,6 +60,9 @@ impl Payload {
         }
         if let Pieces::Short(short) = &mut self.0 {
             if short.len() + bytes.len() <= SHORT {
+                if short.capacity() - short.len() < bytes.len() {
+                    make_room(short, bytes.len());
+                }
                 return short.extend_from_slice(bytes);
             }
         }
@@ -194,6 +197,16 @@ impl Payload {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Room for so many more bytes, and for what others will put there who use it again:
+/// room that is just enough for one grows with every other one.
+#[cold]
+fn make_room(short: &mut Vec<u8>, more: usize) {
+    let room = (short.len() + more).next_power_of_two().max(SHORT / 16);
+    let mut larger = Vec::with_capacity(room);
+    larger.extend_from_slice(short);
+    *short = larger;
 }
 
 impl From<Bytes> for Payload {
