@@ -139,8 +139,9 @@ impl Message {
         spares::put(self);
     }
 
-    /// Frees the memory that is kept for other messages.
-    pub(crate) fn release_spares() {
+    /// Frees the memory that is kept for messages to come, but for the little that other
+    /// threads have at hand. A context that ends does so, too.
+    pub fn release_spares() {
         spares::release();
     }
 

@@ -292,6 +292,7 @@ fn kill_and_restart(reuse: bool) {
         if rested {
             // Nothing is under way now.
             eventually(|| !survivor.con.is_connected(), "disconnected");
+            Message::release_spares();
             heaps.push((heap_bytes(), heap_pieces()));
         }
     }
@@ -307,8 +308,8 @@ fn kill_and_restart(reuse: bool) {
     );
     let starts = format!("{what}, from start to the first letter");
     survivor.starts.print(&starts);
-    // Buffers may have grown, and the worker may keep 256 more boxes for messages
-    // to come; one connection left from each restart would be more.
+    // Buffers may have grown, and each thread may have some more messages at hand for
+    // those to come; one connection left from each restart would be more.
     assert!(
         bytes < 1 << 20 && pieces < 400,
         "{what}: memory grows: {heaps:?}"
