@@ -77,6 +77,8 @@ extern "C"
 void __tsan_release(void *address);
 #define CHECK_ORDERED(call) (__tsan_release(&check_lock), call)
 #define msgr_send(...) CHECK_ORDERED(msgr_send(__VA_ARGS__))
+#define msgr_send_to(...) CHECK_ORDERED(msgr_send_to(__VA_ARGS__))
+#define msgr_send_object(...) CHECK_ORDERED(msgr_send_object(__VA_ARGS__))
 #define msgr_start(...) CHECK_ORDERED(msgr_start(__VA_ARGS__))
 #define msgr_connect(...) CHECK_ORDERED(msgr_connect(__VA_ARGS__))
 #define msgr_conn_set_priv(...) CHECK_ORDERED(msgr_conn_set_priv(__VA_ARGS__))
