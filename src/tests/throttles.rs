@@ -291,6 +291,8 @@ fn who_waits_and_is_cut_returns_what_it_had_and_nothing_else() {
 fn frames_that_break_off_and_sessions_that_go_on_leave_nothing_taken() {
     let context = Context::new();
     context.conf_set("ms_initial_backoff", "0.001").unwrap();
+    // Half of the attempts fail here, so that pauses that double grow to minutes.
+    context.conf_set("ms_max_backoff", "0.01").unwrap();
     let server = Server::new(&context, Policy::stateful_server(), 300_000, 3);
     let client = client(&context, Policy::lossless_client(), 1);
     let con = connect(&client, &server);

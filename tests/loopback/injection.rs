@@ -39,6 +39,8 @@ impl Pair {
         let start = |name, policy, bound| {
             let context = Context::new();
             context.conf_set("ms_initial_backoff", "0.001").unwrap();
+            // A row of attempts that fail must not make pauses longer than patience.
+            context.conf_set("ms_max_backoff", "0.01").unwrap();
             let messenger = Messenger::create(&context, name, "", 3).unwrap();
             messenger.set_default_policy(policy).unwrap();
             if bound {
