@@ -54,8 +54,8 @@ fn a_path_that_passes_small_packets_only_is_noticed_and_left() {
                 kind,
                 12,
                 &[
-                    ("ms_connection_progress_timeout", "0.1"),
-                    ("ms_connection_ready_timeout", "0.5"),
+                    ("ms_connection_progress_timeout", "0.3"),
+                    ("ms_connection_ready_timeout", "2"),
                 ],
             );
             // Three such paths, and then a good one.
