@@ -388,6 +388,13 @@ void msgr_ctx_unref(msgr_ctx *ctx);
  *   force it holds. With encryption only if `ms_compress_secure` is true.
  * * `ms_max_message_bytes` (1G): what a message may carry, sent or received.
  *
+ * Not in Ceph, and read when the first messenger is made:
+ *
+ * * `ms_async_spin` (0 seconds, at most 0.001; 0.00005 is a good one): for so long
+ *   a worker goes on looking for events before it sleeps. A round trip between two
+ *   processors takes a fraction of the time then. It does so only while its
+ *   waits are about as short as that, and lets others have its processor.
+ *
  * Returns 0; -ENOENT for an unknown option; -EINVAL for a value that does not
  * fit it; -EBUSY for one that was read when the first messenger was made. Any
  * thread, also in callbacks. Ceph: `md_config_t::set_val`.

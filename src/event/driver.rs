@@ -214,6 +214,14 @@ impl EventDriver {
 }
 
 impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Kernel(batch) => batch.is_empty(),
+            #[cfg(test)]
+            Self::Simulated(batch) => batch.is_empty(),
+        }
+    }
+
     /// Hands out what is ready.
     pub(super) fn for_each(&self, mut tell: impl FnMut(Key, Readiness)) {
         match self {

@@ -66,6 +66,11 @@ impl Batch {
         }
     }
 
+    /// Not even a ring of the bell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// A socket that has failed or hung up is ready for everything: the read or
     /// write that follows tells why.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Key, Readiness)> + '_ {

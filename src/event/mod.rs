@@ -12,14 +12,15 @@
 //! 2. `before_sleep`: the handler writes what the events have queued.
 //! 3. More work, or more events? Then look at the sockets without waiting: one
 //!    system call on Linux, which is cheap beside the writes of a busy turn.
-//!    Otherwise park: from here on who pushes an event rings the bell.
+//!    Otherwise look on for a while, if that is wanted and promising (`Spin`),
+//!    and then park: from here on who pushes an event rings the bell.
 //! 4. Wait, for as long as the next timer allows, or without end if none is
 //!    armed. Then read the clock: the only time in this turn.
 //! 5. `handle_ready` for each ready key.
 //! 6. `handle_timer` for each timer that has expired.
 //! 7. `before_sleep`: replies made in 5 and 6 leave now.
 //!
-//! [`DRAIN_MAX`]: worker::DRAIN_MAX
+//! [`DRAIN_MAX`]: event_loop::DRAIN_MAX
 
 mod admin_socket;
 mod center;
@@ -27,6 +28,7 @@ mod clock;
 mod driver;
 #[cfg(target_os = "linux")]
 mod epoll;
+mod event_loop;
 mod inbox;
 mod local;
 mod origin;
@@ -37,6 +39,7 @@ mod registered;
 #[cfg(test)]
 pub mod sim;
 mod socket;
+mod spin;
 mod stack;
 mod tcp_info;
 #[cfg(test)]

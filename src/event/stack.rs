@@ -4,11 +4,13 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::driver::EventDriver;
+use super::event_loop::EventLoop;
 #[cfg(test)]
 use super::sim;
-use super::worker::{EventLoop, Handler, Worker};
+use super::worker::{Handler, Worker};
 
 /// Owns the workers' threads. Dropping it stops them.
 pub struct NetworkStack<H: Handler> {
@@ -21,7 +23,12 @@ pub struct NetworkStack<H: Handler> {
 
 impl<H: Handler + Send> NetworkStack<H> {
     /// Starts `threads` workers, at least one. `make` builds the handler of each.
-    pub fn start(threads: usize, mut make: impl FnMut(Worker<H>) -> H) -> io::Result<Self> {
+    /// Each of them looks on for `spin` before it sleeps, while that is promising.
+    pub fn start(
+        threads: usize,
+        spin: Duration,
+        mut make: impl FnMut(Worker<H>) -> H,
+    ) -> io::Result<Self> {
         let ids = 0..threads.max(1);
         let workers = ids
             .map(|id| Ok(Worker::new(id, EventDriver::new()?)))
@@ -29,7 +36,7 @@ impl<H: Handler + Send> NetworkStack<H> {
         // If a thread cannot be started, dropping this stops those that were.
         let stack = Self::of(workers);
         for worker in &stack.workers {
-            let event_loop = EventLoop::new(worker.clone(), make(worker.clone()));
+            let event_loop = EventLoop::new(worker.clone(), make(worker.clone()), spin);
             let thread = thread::Builder::new()
                 .name(format!("msgr-worker-{}", worker.id()))
                 .spawn(|| event_loop.run())?;
@@ -51,7 +58,8 @@ impl<H: Handler + Send> NetworkStack<H> {
             let poller = process.seat();
             let seat = poller.seat();
             let worker = Worker::new(id, EventDriver::Simulated(poller));
-            let event_loop = EventLoop::new(worker.clone(), make(worker.clone()));
+            let handler = make(worker.clone());
+            let event_loop = EventLoop::new(worker.clone(), handler, Duration::ZERO);
             process.sit(seat, Box::new(event_loop));
             workers.push(worker);
         }

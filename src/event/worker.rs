@@ -1,19 +1,15 @@
-//! `Worker`: one thread, its handler and the turn they take.
+//! `Worker`: one thread and its handler, as others see them.
 
 use std::any::TypeId;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use super::center::EventCenter;
-use super::driver::{Batch, EventDriver};
+use super::driver::EventDriver;
 use super::inbox::Inbox;
-use super::os;
 use super::registered::{Key, Readiness};
-#[cfg(test)]
-use super::sim;
 use crate::types::{Time, WallTime};
 
 /// What a worker runs. All of it is called on the worker's thread, one call at a
@@ -42,16 +38,18 @@ pub struct Worker<H: Handler> {
     shared: Arc<Shared<H>>,
 }
 
-struct Shared<H: Handler> {
-    id: usize,
-    inbox: Inbox<Command<H>>,
-    driver: Arc<EventDriver>,
+/// What a worker's handles and its thread have in common.
+pub(super) struct Shared<H: Handler> {
+    pub(super) id: usize,
+    pub(super) inbox: Inbox<Command<H>>,
+    pub(super) driver: Arc<EventDriver>,
     references: AtomicUsize,
     turns: AtomicU64,
     rings: AtomicU64,
 }
 
-enum Command<H: Handler> {
+/// What is handed to a worker.
+pub(super) enum Command<H: Handler> {
     External(H::External),
     Run(Box<Job<H>>),
     Stop,
@@ -198,8 +196,26 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared<H>> {
+        &self.shared
+    }
+
+    /// This thread is the worker's now; returns whose it was, for `leave`.
+    pub(super) fn enter(&self) -> Current {
+        CURRENT.replace(Some((TypeId::of::<H>(), self.address())))
+    }
+
     fn address(&self) -> usize {
         Arc::as_ptr(&self.shared) as usize
+    }
+}
+
+impl<H: Handler> Shared<H> {
+    /// For the worker's own thread: a turn begins.
+    pub(super) fn count_turn(&self) {
+        // No other thread writes it, so this need not be one atomic step.
+        let turns = self.turns.load(Ordering::Relaxed);
+        self.turns.store(turns + 1, Ordering::Relaxed);
     }
 }
 
@@ -242,145 +258,16 @@ impl fmt::Display for SubmitError {
 
 impl std::error::Error for SubmitError {}
 
+/// Whose thread one is: the handler's type and the worker's address, which stays
+/// taken while its thread runs.
+pub(super) type Current = Option<(TypeId, usize)>;
+
 thread_local! {
-    /// Whose thread this is: the handler's type and the worker's address, which
-    /// stays taken while its thread runs.
-    static CURRENT: Cell<Option<(TypeId, usize)>> = const { Cell::new(None) };
+    static CURRENT: Cell<Current> = const { Cell::new(None) };
 }
 
-/// The thread's side of a worker. However it ends, by a stop, a panic, or a thread
-/// that could not be started, the inbox is closed first and the handler dropped then,
-/// so that nobody who waits for this worker keeps the handler from going.
-pub(super) struct EventLoop<H: Handler> {
-    worker: Worker<H>,
-    handler: H,
-    center: EventCenter,
-    /// What `before_sleep` said last.
-    more: bool,
-}
-
-impl<H: Handler> EventLoop<H> {
-    pub(super) fn new(worker: Worker<H>, handler: H) -> Self {
-        Self {
-            center: EventCenter::new(Arc::clone(&worker.shared.driver)),
-            more: false,
-            worker,
-            handler,
-        }
-    }
-
-    /// The body of the worker's thread.
-    pub(super) fn run(mut self) {
-        os::block_signals();
-        CURRENT.set(Some((TypeId::of::<H>(), self.worker.address())));
-        let mut batch = self.worker.shared.driver.batch();
-        while self.turn(&mut batch) {}
-    }
-
-    /// One turn; the numbers are those of the module's documentation. False: stop.
-    fn turn(&mut self, batch: &mut Batch) -> bool {
-        let Self {
-            worker,
-            handler,
-            center,
-            more,
-        } = self;
-        let shared = &*worker.shared;
-        // No other thread writes it, so this need not be one atomic step.
-        shared
-            .turns
-            .store(shared.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-
-        let drained = shared.drain(handler, center); // 1
-        if *more || drained != Drained::Nothing {
-            *more = handler.before_sleep(center); // 2
-        }
-        if drained == Drained::Stop {
-            return false;
-        }
-
-        let asleep = !*more && shared.inbox.park(); // 3
-        let timeout = if asleep {
-            center.timeout()
-        } else {
-            Some(Duration::ZERO)
-        };
-        let waited = shared.driver.wait(batch, timeout); // 4
-        if asleep {
-            shared.inbox.unpark();
-        }
-        if let Err(error) = waited {
-            log::error!("worker {} cannot wait and stops: {error}", shared.id);
-            return false;
-        }
-        center.wake();
-
-        batch.for_each(|key, ready| handler.handle_ready(key, ready, center)); // 5
-        // Timers armed meanwhile wait for the next turn, even if they are due.
-        for _ in 0..center.timers().len() {
-            let now = center.now();
-            let Some(key) = center.timers().pop_expired(now) else {
-                break;
-            };
-            handler.handle_timer(key, center); // 6
-        }
-        *more = handler.before_sleep(center); // 7
-        true
-    }
-}
-
+/// This thread is that worker's again.
 #[cfg(test)]
-impl<H: Handler + Send> sim::Turn for EventLoop<H> {
-    fn take_turn(&mut self) -> bool {
-        let me = Some((TypeId::of::<H>(), self.worker.address()));
-        // Turns nest where one worker submits to another.
-        let before = CURRENT.replace(me);
-        // Time went by in the wait of the turn before.
-        self.center.wake();
-        let goes_on = self.turn(&mut self.worker.shared.driver.batch());
-        CURRENT.set(before);
-        goes_on
-    }
-
-    fn has_work(&self) -> bool {
-        self.more || self.worker.has_events()
-    }
-
-    fn next_timer(&mut self) -> Option<Time> {
-        self.center.timers().next()
-    }
+pub(super) fn leave(before: Current) {
+    CURRENT.set(before);
 }
-
-impl<H: Handler> Shared<H> {
-    fn drain(&self, handler: &mut H, center: &mut EventCenter) -> Drained {
-        for n in 0..DRAIN_MAX {
-            match self.inbox.pop() {
-                Some(Command::External(event)) => handler.handle_external(event, center),
-                Some(Command::Run(job)) => job(handler, center),
-                Some(Command::Stop) => return Drained::Stop,
-                None if n == 0 => return Drained::Nothing,
-                None => break,
-            }
-        }
-        Drained::Some
-    }
-}
-
-impl<H: Handler> Drop for EventLoop<H> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            log::error!("worker {} panicked and stops", self.worker.id());
-        }
-        self.worker.shared.inbox.close();
-    }
-}
-
-#[derive(PartialEq)]
-enum Drained {
-    Nothing,
-    Some,
-    Stop,
-}
-
-/// External events handled in one turn.
-pub(super) const DRAIN_MAX: usize = 4096;

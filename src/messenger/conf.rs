@@ -168,6 +168,9 @@ const OPTIONS: &[OptionRow] = &[
     OptionRow("ms_async_op_threads", Count, Startup, "3"),
     OptionRow("ms_async_reap_threshold", Count, Ignored, "5"),
     OptionRow("ms_async_max_op_threads", Count, Ignored, "5"),
+    // Not in Ceph: how long a worker that is likely to be needed again at once goes
+    // on looking before it sleeps.
+    OptionRow("ms_async_spin", Seconds, Startup, "0"),
     // Not in Ceph, where the network stack decides it: one listening socket per
     // worker (SO_REUSEPORT) in place of one that hands out.
     OptionRow("ms_async_local_listen_table", Bool, Messenger, "false"),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use super::admin_command;
 use super::async_messenger::AsyncMessenger;
@@ -19,6 +20,9 @@ use crate::types::{Entropy, Message};
 
 /// More threads than this only get in each other's way (Ceph's limit too).
 const MAX_WORKERS: u64 = 24;
+
+/// Waits that are longer cost so much less than they take that sleeping is right.
+const LONGEST_SPIN: Duration = Duration::from_millis(1);
 
 /// Options and the workers that serve all its messengers (what a
 /// `CephContext` is to Ceph's messengers).
@@ -228,7 +232,8 @@ impl Context {
         if let Some(process) = &self.process {
             return Ok(NetworkStack::simulated(process, threads, Shard::new));
         }
-        NetworkStack::start(threads, Shard::new)
+        let spin = self.conf.seconds("ms_async_spin").min(LONGEST_SPIN);
+        NetworkStack::start(threads, spin, Shard::new)
             .map_err(|why| Error::io("starting the workers", &why))
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -134,11 +135,18 @@ struct Rig {
     alive: Arc<()>,
 }
 
+/// Workers that sleep at once, and such that look on before.
+const SPINS: [Duration; 2] = [Duration::ZERO, Duration::from_millis(1)];
+
 fn rig(threads: usize) -> Rig {
+    spinning_rig(threads, Duration::ZERO)
+}
+
+fn spinning_rig(threads: usize, spin: Duration) -> Rig {
     let (sender, seen) = channel();
     let alive = Arc::new(());
     let make = |worker| Probe::new(worker, sender.clone(), Arc::clone(&alive));
-    let stack = NetworkStack::start(threads, make).unwrap();
+    let stack = NetworkStack::start(threads, spin, make).unwrap();
     Rig { stack, seen, alive }
 }
 
@@ -160,7 +168,7 @@ impl Rig {
         until_parked(self.worker());
         let before = self.worker().turns();
         let arm = |_: &mut Probe, center: &mut EventCenter| {
-            let at = center.now() + std::time::Duration::from_millis(30);
+            let at = center.now() + Duration::from_millis(30);
             center.arm(77, at);
         };
         self.worker().submit_to(arm).unwrap();

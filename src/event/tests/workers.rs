@@ -2,9 +2,9 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 
-use super::{External, Probe, Seen, rig, until_parked};
+use super::{External, Probe, SPINS, Seen, rig, spinning_rig, until_parked};
 use crate::event::driver::EventDriver;
-use crate::event::worker::EventLoop;
+use crate::event::event_loop::EventLoop;
 use crate::event::{SubmitError, Worker};
 
 #[test]
@@ -36,23 +36,27 @@ fn events_of_many_threads_all_arrive_in_the_order_of_each() {
 
 #[test]
 fn events_to_a_waking_and_sleeping_worker_are_never_left_lying() {
-    let rig = rig(2);
-    for n in 0..20_000 {
-        let worker = &rig.stack.workers()[n as usize % 2];
-        worker.dispatch_event_external(External::Note(0, n));
-        let Ok(Seen::Note(0, m)) = rig.seen.recv() else {
-            panic!("not an event")
-        };
-        assert_eq!(n, m);
+    for spin in SPINS {
+        let rig = spinning_rig(2, spin);
+        for n in 0..20_000 {
+            let worker = &rig.stack.workers()[n as usize % 2];
+            worker.dispatch_event_external(External::Note(0, n));
+            let Ok(Seen::Note(0, m)) = rig.seen.recv() else {
+                panic!("not an event")
+            };
+            assert_eq!(n, m);
+        }
     }
 }
 
 #[test]
 fn an_idle_worker_sleeps_and_a_woken_one_sleeps_again() {
-    let rig = rig(1);
-    assert_eq!(rig.turns_while_idle(), 0);
-    rig.worker().submit_to(|_, _| ()).unwrap();
-    assert_eq!(rig.turns_while_idle(), 0);
+    for spin in SPINS {
+        let rig = spinning_rig(1, spin);
+        assert_eq!(rig.turns_while_idle(), 0);
+        rig.worker().submit_to(|_, _| ()).unwrap();
+        assert_eq!(rig.turns_while_idle(), 0);
+    }
 }
 
 #[test]
@@ -220,7 +224,7 @@ fn a_submitted_function_that_panics_is_reported_to_its_submitter() {
 fn a_worker_whose_thread_never_started_leaves_nobody_waiting() {
     let worker = Worker::new(0, EventDriver::new().unwrap());
     let probe = Probe::new(worker.clone(), channel().0, Arc::new(()));
-    let event_loop = EventLoop::new(worker.clone(), probe);
+    let event_loop = EventLoop::new(worker.clone(), probe, SPINS[0]);
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| worker.submit_to(|_, _| ()));
         // What happens to the thread's closure if it cannot be spawned.
