@@ -108,9 +108,8 @@ in_cpp() {
     if build "$name" sanitized "$cxx" -std=c++17 $sanitize; then
         run "$name" sanitized 2 "sanitizers, 2 workers" "$work/$name.sanitized"
     fi
-    # Of the others it does not see what the library orders.
     # shellcheck disable=SC2086
-    if [ "$name" = cpp_threads ] && build "$name" threads "$cxx" -std=c++17 $sanitize_threads; then
+    if build "$name" threads "$cxx" -std=c++17 $sanitize_threads; then
         run "$name" threads 2 "thread sanitizer" $fixed "$work/$name.threads"
     fi
 }

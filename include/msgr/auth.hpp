@@ -75,7 +75,10 @@ class AuthBridge {
   std::atomic<AuthServer *> server{nullptr};
   Messenger *const messenger;
 
-  static AuthBridge &self(void *user) { return *static_cast<AuthBridge *>(user); }
+  static AuthBridge &self(void *user) {
+    detail::take_over(user);
+    return *static_cast<AuthBridge *>(user);
+  }
   static bufferlist bytes(const void *payload, size_t len) {
     bufferlist bl;
     bl.append(static_cast<const char *>(payload), len);
@@ -211,6 +214,7 @@ public:
     slots.handle_auth_bad_method = handle_auth_bad_method;
     slots.handle_auth_request = handle_auth_request;
     slots.release = [](void *user) noexcept { delete static_cast<AuthBridge *>(user); };
+    detail::hand_over(this);
     return msgr_set_auth_handler(to, &slots, this);
   }
 };

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "dispatcher.hpp"
+#include "thread_sanitizer.hpp"
 
 namespace msgr {
 
@@ -16,8 +17,15 @@ inline void (*exception_report)(const char *callback, const char *what) = [](con
 };
 
 namespace detail {
+/* What callbacks have done is known to who has waited for the end of all of them. */
+inline char all_callbacks;
+struct Returning {
+  ~Returning() { hand_over(&all_callbacks); }
+};
+
 /* Calls `act`; no exception goes further than that. */
 template <class Result, class Act> Result fenced(const char *callback, Result failed, Act &&act) noexcept {
+  const Returning returning;
   try {
     return act();
   } catch (const std::exception &e) {
@@ -93,6 +101,7 @@ class MessageBridge {
   static int encode(void *user, msgr_msg *to, uint64_t features) noexcept {
     return detail::fenced("encode_payload", -EIO, [&] {
       Message &m = *static_cast<Message *>(user);
+      detail::take_over(user);
       const Encoding alone(m.encoding);
       if (m.encoded && m.encoded_features != features)
         m.clear_payload();
@@ -114,6 +123,7 @@ class MessageBridge {
       /* If only the library has the object nobody will look at these bytes: they can be written again. */
       if (m.encoded && m.refs.load(std::memory_order_acquire) == Message::ONE)
         m.clear_payload();
+      detail::hand_over(user);
       return result;
     });
   }
@@ -121,6 +131,7 @@ class MessageBridge {
   /* The library has let go of a message that this object stood behind. */
   static void destroy(void *user) noexcept {
     Message *m = static_cast<Message *>(user);
+    detail::take_over(user);
     if (m->connection_is_lent && (m->refs.load(std::memory_order_acquire) & Message::OWNED) == 0)
       m->drop_connection();
     m->put();
@@ -155,6 +166,7 @@ public:
       object.free_fn = [](void *bytes) { delete static_cast<bufferlist *>(bytes); };
       object.arg = shared;
     }
+    detail::hand_over(m);
     const int result = msgr_send_object(conn, &object);
     /* Then nothing was taken. */
     if (result == -EINVAL || result == -E2BIG || result == -ECHILD) {
@@ -196,6 +208,7 @@ public:
       m->decode_payload();
       /* Callbacks may get it as another message of the library. */
       m->handle_ = nullptr;
+      detail::hand_over(m.get());
       const int result = msgr_msg_set_user(raw, m.get(), encode, destroy);
       if (result == 0)
         m.detach();
@@ -224,6 +237,7 @@ public:
     Lent(msgr_msg *message, Messenger *messenger) : raw(message), m(static_cast<Message *>(msgr_msg_user(message))) {
       if (m == nullptr)
         return;
+      detail::take_over(m);
       if (m->refs.load(std::memory_order_acquire) == Message::ONE) {
         provisional = true;
         m->handle_ = raw;
@@ -251,6 +265,7 @@ public:
 
     /* The caller keeps its reference of the library's message; the program may have one of the object nevertheless. */
     void left() {
+      detail::hand_over(m);
       if (provisional && m->refs.load(std::memory_order_acquire) == ALONE) {
         m->refs.store(Message::ONE, std::memory_order_release);
         return;
@@ -262,6 +277,7 @@ public:
     /* The callback has taken it, and the caller's reference of the library's message. */
     void taken() {
       const bool surplus = !provisional;
+      detail::hand_over(m);
       m->put();
       if (surplus)
         msgr_msg_unref(raw);
@@ -279,7 +295,13 @@ class DispatcherBridge {
 
   DispatcherBridge(Dispatcher *d, Messenger *m) : dispatcher(d), messenger(m) {}
 
-  static DispatcherBridge &self(void *user) { return *static_cast<DispatcherBridge *>(user); }
+  /* What the program did before it added the dispatcher, or started the messenger, is known to every callback. */
+  static DispatcherBridge &self(void *user) {
+    DispatcherBridge &me = *static_cast<DispatcherBridge *>(user);
+    detail::take_over(&me);
+    detail::take_over(me.messenger);
+    return me;
+  }
 
   static int can_fast_dispatch(void *user, const msgr_msg *raw) noexcept {
     /* It is asked on the worker that is about to dispatch the message: nobody else has it. */
@@ -383,6 +405,7 @@ public:
     slots.release = [](void *gone) noexcept { delete static_cast<DispatcherBridge *>(gone); };
     auto *made = new DispatcherBridge(dispatcher, messenger);
     const auto call = at_tail ? msgr_add_dispatcher_tail : msgr_add_dispatcher_head;
+    detail::hand_over(made);
     const int result = call(to, &slots, made);
     if (result < 0)
       delete made;

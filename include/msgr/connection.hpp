@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "context.hpp"
+#include "thread_sanitizer.hpp"
 
 namespace msgr {
 
@@ -51,13 +52,18 @@ public:
   /* The object of a connection of the C interface, which belongs to the connection. */
   static Connection *of(msgr_conn *conn, Messenger *messenger) {
     void *object = msgr_conn_object(conn);
-    if (object != nullptr || conn == nullptr)
-      return static_cast<Connection *>(object);
-    Connection *made = new Connection(conn, messenger);
-    auto destroy = [](void *gone) { delete static_cast<Connection *>(gone); };
-    object = msgr_conn_set_object(conn, made, destroy);
-    if (object != made)
-      delete made;
+    if (object == nullptr && conn != nullptr) {
+      Connection *made = new Connection(conn, messenger);
+      auto destroy = [](void *gone) {
+        detail::take_over(gone);
+        delete static_cast<Connection *>(gone);
+      };
+      detail::hand_over(made);
+      object = msgr_conn_set_object(conn, made, destroy);
+      if (object != made)
+        delete made;
+    }
+    detail::take_over(object);
     return static_cast<Connection *>(object);
   }
   /* The same with a reference that belonged to the caller. */
@@ -73,7 +79,10 @@ public:
     msgr_conn_ref(handle_);
     return this;
   }
-  void put() const { msgr_conn_unref(handle_); }
+  void put() const {
+    detail::hand_over(this);
+    msgr_conn_unref(handle_);
+  }
   /* The C connection; lent. */
   msgr_conn *handle() const { return handle_; }
   Messenger *get_messenger() const { return messenger; }

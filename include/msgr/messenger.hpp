@@ -199,11 +199,16 @@ public:
 
   int start() {
     const int result = attach_auth();
+    detail::hand_over(this);
     return result < 0 ? result : msgr_start(handle_);
   }
   int shutdown() { return msgr_shutdown(handle_); }
   /* After it no callback runs. At once if it was never started; -EDEADLK in a callback. */
-  int wait() { return msgr_wait(handle_); }
+  int wait() {
+    const int result = msgr_wait(handle_);
+    detail::take_over(&detail::all_callbacks);
+    return result;
+  }
 
   entity_addrvec_t get_myaddrs() const {
     entity_addrvec_t addrs;
