@@ -3,10 +3,12 @@
 
 use std::fs;
 
+use crate::workload::Placement;
+
 /// The machine as it is when the benchmark starts.
 pub(crate) struct Machine {
-    pub(crate) client_cpu: String,
-    pub(crate) server_cpu: String,
+    client_cpu: String,
+    server_cpu: String,
     pub(crate) facts: Vec<(&'static str, String)>,
 }
 
@@ -45,9 +47,18 @@ impl Machine {
     /// One line about where the processes run.
     pub(crate) fn placement(&self) -> String {
         format!(
-            "client on CPU {}, server on CPU {}; a1: both on CPU {}",
+            "client on CPU {}, server on CPU {}; a1: both on CPU {}; p: on all of them",
             self.client_cpu, self.server_cpu, self.client_cpu
         )
+    }
+
+    /// The client's and the server's; `None`: any.
+    pub(crate) fn cpus(&self, placement: Placement) -> (Option<&str>, Option<&str>) {
+        match placement {
+            Placement::Shared => (Some(&self.client_cpu), Some(&self.client_cpu)),
+            Placement::Apart => (Some(&self.client_cpu), Some(&self.server_cpu)),
+            Placement::Anywhere => (None, None),
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Who takes part: a peer is a program with the options that make one column
-//! of the table.
+//! of the table, or known figures.
 
 use std::path::PathBuf;
 
 use crate::build::Built;
+use crate::ceph;
+use crate::run::Figures;
+use crate::workload::{Who, Workload};
 
 /// The peer programs, `benches/peers/*_peer.c`.
 pub(crate) const PROGRAMS: [&str; 4] = ["raw", "zmq", "nng", "msgr"];
@@ -32,6 +35,10 @@ enum Variant {
     Secure,
     /// msgr compressing what it sends.
     Packed,
+    /// Ceph's own messenger, of which there are only figures.
+    Ceph {
+        secure: bool,
+    },
 }
 
 /// One column of the table.
@@ -41,32 +48,56 @@ pub(crate) struct Peer {
     /// Where its shared library is looked for first.
     pub(crate) library: Option<PathBuf>,
     raw: bool,
+    msgr: bool,
     variant: Variant,
 }
 
 impl Peer {
+    /// The figures of one that is not run.
+    pub(crate) fn known(&self, workload: &Workload) -> Option<Figures> {
+        match self.variant {
+            Variant::Ceph { secure } => ceph::figures(workload.name, secure),
+            _ => None,
+        }
+    }
+
     /// The options it runs a workload with; `None` if it takes no part.
-    pub(crate) fn options(&self, workload: &str) -> Option<Vec<&'static str>> {
-        let requests = !matches!(workload, "c" | "e64k" | "e1m" | "g");
+    pub(crate) fn options(&self, workload: &Workload) -> Option<Vec<&'static str>> {
+        let name = workload.name;
+        let takes_part = match workload.who {
+            Who::Everybody => true,
+            Who::Spinners => self.raw || self.msgr,
+            Who::Msgr | Who::Ceph => self.msgr,
+        };
+        if !takes_part {
+            return None;
+        }
+        let requests = name.starts_with(['a', 'b', 'd', 'f']);
         let mut options = match self.variant {
             Variant::Plain => Vec::new(),
             Variant::Loop if requests => vec!["--loop"],
-            Variant::Plus if HAS_CRC && matches!(workload, "d1" | "d8") => vec!["--crc"],
-            Variant::Plus if workload.starts_with('e') => vec!["--blocking"],
-            Variant::Secure if workload != "f" && workload != "g" => {
+            Variant::Plus if HAS_CRC && name.starts_with('d') => vec!["--crc"],
+            Variant::Plus if name.starts_with('e') => vec!["--blocking"],
+            Variant::Secure if name.starts_with(['a', 'b', 'c', 'd', 'e', 'p']) => {
                 vec!["--set", KEYRING, "--set", "ms_secure_only=true"]
             }
-            Variant::Packed if matches!(workload, "d1" | "d8" | "e64k" | "e1m") => {
+            Variant::Packed if name.starts_with(['d', 'e']) => {
                 vec!["--set", "ms_compress_mode=force", "--set", ALGORITHM]
             }
-            Variant::Loop | Variant::Plus | Variant::Secure | Variant::Packed => return None,
+            _ => return None,
         };
         if self.raw {
             options.extend(["--frame", "msgr"]);
         }
+        if workload.who == Who::Spinners {
+            options.extend(if self.raw { SPIN_RAW } else { SPIN_MSGR });
+        }
         Some(options)
     }
 }
+
+const SPIN_RAW: &[&str] = &["--spin"];
+const SPIN_MSGR: &[&str] = &["--set", "ms_async_spin=0.0001"];
 
 /// The peers that could be built, in the table's order.
 pub(crate) fn line_up(built: &Built) -> Vec<Peer> {
@@ -94,14 +125,29 @@ pub(crate) fn line_up(built: &Built) -> Vec<Peer> {
             program: path.clone(),
             library: library.cloned(),
             raw: program == "raw",
+            msgr: program == "msgr",
             variant,
         });
+    }
+    if peers.iter().any(|peer| peer.msgr) {
+        peers.extend([("ceph", false), ("ceph-sec", true)].map(known));
     }
     peers
 }
 
+fn known((name, secure): (&'static str, bool)) -> Peer {
+    Peer {
+        name,
+        program: PathBuf::new(),
+        library: None,
+        raw: false,
+        msgr: false,
+        variant: Variant::Ceph { secure },
+    }
+}
+
 /// Which columns are divided by which: what is judged, and against whom.
-pub(crate) const RATIOS: [(&str, &str); 11] = [
+pub(crate) const RATIOS: [(&str, &str); 13] = [
     ("msgr", "raw"),
     ("msgr", "raw+"),
     ("msgr", "zmq"),
@@ -111,6 +157,8 @@ pub(crate) const RATIOS: [(&str, &str); 11] = [
     ("loop", "zmq"),
     ("secure", "msgr"),
     ("packed", "msgr"),
+    ("msgr", "ceph"),
+    ("secure", "ceph-sec"),
     ("msgr", "base"),
     ("loop", "base-loop"),
 ];

@@ -8,6 +8,7 @@ use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::results::{Results, Row, figure};
 use crate::run::Pace;
+use crate::target::{self, Verdict};
 
 /// Prints the medians of all peers and, below them, the ratios.
 pub(crate) fn print(
@@ -36,6 +37,11 @@ pub(crate) fn print(
     block("median", &medians, results, |row, peer| {
         row.median(peer).map(figure)
     });
+    print_ratios(results, peers);
+    print_targets(&target::judge(results));
+}
+
+fn print_ratios(results: &Results, peers: &[Peer]) {
     let ratios = results.ratio_columns();
     if ratios.is_empty() {
         return;
@@ -52,6 +58,22 @@ pub(crate) fn print(
     });
 }
 
+/// What was to be reached, line by line.
+fn print_targets(verdicts: &[Verdict]) {
+    if verdicts.is_empty() {
+        return;
+    }
+    let passed = verdicts.iter().filter(|verdict| verdict.passed).count();
+    println!("\n{:<70}{:>10}{:>9}", "target", "wanted", "got");
+    for verdict in verdicts {
+        let (what, wanted) = (&verdict.what, &verdict.wanted);
+        let mark = if verdict.passed { "pass" } else { "MISS" };
+        let got = figure(verdict.got);
+        println!("{what:<70}{wanted:>10}{got:>9}  {mark}");
+    }
+    println!("{passed} of {} targets reached", verdicts.len());
+}
+
 /// One line for each row, with a cell for each column that has any.
 fn block(
     title: &str,
@@ -60,7 +82,7 @@ fn block(
     cell: impl Fn(&Row, usize) -> Option<String>,
 ) {
     let width = |name: &str| name.len().max(7) + 2;
-    let mut line = format!("{title:<47}");
+    let mut line = format!("{title:<51}");
     let filled = |column: &usize| {
         results
             .rows()
@@ -76,7 +98,7 @@ fn block(
         let mark = if row.metric.less_is_better { '<' } else { ' ' };
         let metric = row.metric;
         let mut line = format!(
-            "{:<5}{:<35}{:>5} {mark}",
+            "{:<9}{:<35}{:>5} {mark}",
             row.workload, metric.label, metric.unit
         );
         for column in &filled {
@@ -140,12 +162,25 @@ pub(crate) fn write_json(
             ratios.join(", "),
         ));
     }
+    let verdicts: Vec<String> = target::judge(results)
+        .iter()
+        .map(|verdict| {
+            format!(
+                "    {{\"target\": {}, \"wanted\": {}, \"got\": {}, \"passed\": {}}}",
+                quote(&verdict.what),
+                quote(&verdict.wanted),
+                verdict.got,
+                verdict.passed,
+            )
+        })
+        .collect();
     let text = format!(
-        "{{\n  \"rounds\": {},\n  \"milliseconds\": {},\n  \"machine\": {{\n{}\n  }},\n  \"rows\": [\n{}\n  ]\n}}\n",
+        "{{\n  \"rounds\": {},\n  \"milliseconds\": {},\n  \"machine\": {{\n{}\n  }},\n  \"rows\": [\n{}\n  ],\n  \"targets\": [\n{}\n  ]\n}}\n",
         pace.rounds,
         pace.milliseconds,
         facts.join(",\n"),
         rows.join(",\n"),
+        verdicts.join(",\n"),
     );
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

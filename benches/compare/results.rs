@@ -75,12 +75,21 @@ impl Results {
         &self.rows
     }
 
+    pub(crate) fn row(&self, workload: &str, key: &str) -> Option<&Row> {
+        let is_it = |row: &&Row| row.workload == workload && row.metric.key == key;
+        self.rows.iter().find(is_it)
+    }
+
+    /// Where the peer of that name stands in every row.
+    pub(crate) fn place(&self, peer: &str) -> Option<usize> {
+        self.names.iter().position(|name| *name == peer)
+    }
+
     /// The columns of ratios that have both their peers.
     pub(crate) fn ratio_columns(&self) -> Vec<(usize, usize)> {
-        let place = |wanted: &str| self.names.iter().position(|name| *name == wanted);
         RATIOS
             .iter()
-            .filter_map(|(over, under)| Some((place(over)?, place(under)?)))
+            .filter_map(|(over, under)| Some((self.place(over)?, self.place(under)?)))
             .collect()
     }
 
@@ -105,13 +114,21 @@ impl Row {
     /// The median of the rounds' ratios, which the machine's slow drift does
     /// not touch, since both were measured in the same round.
     pub(crate) fn ratio(&self, over: usize, under: usize) -> Option<f64> {
-        let pairs = self.rounds[over].iter().zip(&self.rounds[under]);
-        let ratios = pairs.filter_map(|pair| match pair {
-            (Some(over), Some(under)) if *under > 0.0 => Some(over / under),
-            _ => None,
-        });
-        median(ratios.collect())
+        paired(&self.rounds[over], &self.rounds[under])
     }
+
+    /// The same for one peer's figures here and in another row.
+    pub(crate) fn growth(&self, peer: usize, from: &Self) -> Option<f64> {
+        paired(&self.rounds[peer], &from.rounds[peer])
+    }
+}
+
+fn paired(over: &[Option<f64>], under: &[Option<f64>]) -> Option<f64> {
+    let ratios = over.iter().zip(under).filter_map(|pair| match pair {
+        (Some(over), Some(under)) if *under > 0.0 => Some(over / under),
+        _ => None,
+    });
+    median(ratios.collect())
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

@@ -60,13 +60,14 @@ impl Process {
     fn start(
         peer: &Peer,
         arguments: &[&str],
-        cpu: &str,
+        cpu: Option<&str>,
         deadline: u64,
         options: &[&str],
     ) -> Result<Self, String> {
         let mut command = Command::new(&peer.program);
         command.args(arguments).args(options);
-        command.args(["--cpu", cpu, "--deadline", &deadline.to_string()]);
+        command.args(["--deadline", &deadline.to_string()]);
+        command.args(cpu.iter().flat_map(|cpu| ["--cpu", cpu]));
         command.envs(
             peer.library
                 .iter()
@@ -97,11 +98,7 @@ pub(crate) fn run(
     if let Some(nice) = &pace.nice {
         options.extend(["--nice", nice]);
     }
-    let server_cpu = if workload.one_cpu {
-        &machine.client_cpu
-    } else {
-        &machine.server_cpu
-    };
+    let (client_cpu, server_cpu) = machine.cpus(workload.placement);
     let listen = ["server", "127.0.0.1:0", workload.name];
     let mut server = Process::start(peer, &listen, server_cpu, deadline + 5, &options)?;
     let stdout = server.0.stdout.take().ok_or("no output")?;
@@ -125,7 +122,7 @@ pub(crate) fn run(
         "1000000000",
     ]);
     let dial = ["client", address, workload.name];
-    let mut client = Process::start(peer, &dial, &machine.client_cpu, deadline, &options)?;
+    let mut client = Process::start(peer, &dial, client_cpu, deadline, &options)?;
     let mut text = String::new();
     let mut stdout = client.0.stdout.take().ok_or("no output")?;
     stdout

@@ -12,8 +12,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { REQUESTS, ONE_WAY, SEND };
+enum kind { REQUESTS, ONE_WAY, CROWD, SEND, OPS };
 
 struct workload {
   const char *name;
@@ -33,20 +35,46 @@ struct workload {
   unsigned conns;
   uint64_t window;     /* one-way: messages the receiver has not acknowledged */
   uint64_t ack_every;  /* one-way: the receiver acknowledges every so many */
+  unsigned threads;    /* a crowd: how many send on one connection; ops: jobs */
+  unsigned idle;       /* connections beside those that are at work */
 };
+
+/* Bytes that an operation and its reply carry before the data. */
+enum { OP_FRONT = 220, OP_REPLY_FRONT = 102 };
+
+#define OPS_OF(name, jobs, depth) \
+  {name "-0", OPS, 0, depth, 1, 0, 0, jobs, 0}, {name "-4k", OPS, 4096, depth, 1, 0, 0, jobs, 0}, \
+      {name "-64k", OPS, 65536, depth, 1, 0, 0, jobs, 0}, {name "-1m", OPS, 1048576, depth, 1, 0, 0, jobs, 0}
+#define SENDERS(name, threads) {name, CROWD, 64, 0, 1, 32768, 1024, threads, 0}
+#define BESIDE(name, idle) {name, REQUESTS, 64, 64, 1, 0, 0, 0, idle}
 
 /* The windows keep every sender's backlog below 64 MiB of payload. */
 static const struct workload workloads[] = {
-    {"a1", REQUESTS, 64, 1, 1, 0, 0},
-    {"a2", REQUESTS, 64, 1, 1, 0, 0},
-    {"b", REQUESTS, 64, 64, 1, 0, 0},
-    {"c", ONE_WAY, 64, 0, 1, 32768, 1024},
-    {"d1", REQUESTS, 4096, 32, 1, 0, 0},
-    {"d8", REQUESTS, 4096, 32, 8, 0, 0},
-    {"e64k", ONE_WAY, 65536, 0, 1, 512, 32},
-    {"e1m", ONE_WAY, 1048576, 0, 1, 48, 4},
-    {"f", REQUESTS, 64, 1, 1000, 0, 0},
-    {"g", SEND, 64, 0, 1, 0, 1024},
+    {"a1", REQUESTS, 64, 1, 1, 0, 0, 0, 0},
+    {"a2", REQUESTS, 64, 1, 1, 0, 0, 0, 0},
+    {"a3", REQUESTS, 64, 1, 1, 0, 0, 0, 0},
+    {"b", REQUESTS, 64, 64, 1, 0, 0, 0, 0},
+    {"c", ONE_WAY, 64, 0, 1, 32768, 1024, 0, 0},
+    {"d1", REQUESTS, 4096, 32, 1, 0, 0, 0, 0},
+    {"d8", REQUESTS, 4096, 32, 8, 0, 0, 0, 0},
+    {"e64k", ONE_WAY, 65536, 0, 1, 512, 32, 0, 0},
+    {"e1m", ONE_WAY, 1048576, 0, 1, 48, 4, 0, 0},
+    {"f", REQUESTS, 64, 1, 1000, 0, 0, 0, 0},
+    {"g", SEND, 64, 0, 1, 0, 1024, 0, 0},
+    SENDERS("s1", 1),
+    SENDERS("s2", 2),
+    SENDERS("s4", 4),
+    SENDERS("s8", 8),
+    SENDERS("s16", 16),
+    SENDERS("s32", 32),
+    BESIDE("n1", 1),
+    BESIDE("n100", 100),
+    BESIDE("n1000", 1000),
+    BESIDE("n10000", 10000),
+    OPS_OF("p1x0", 1, 1),
+    OPS_OF("p1x1", 1, 2),
+    OPS_OF("p1x32", 1, 33),
+    OPS_OF("p4x32", 4, 33),
 };
 
 struct bench {
@@ -56,6 +84,7 @@ struct bench {
   int loop;        /* msgr: the client answers on the messenger's own thread */
   int crc;         /* raw: CRC32C over header and payload, made and checked */
   int blocking;    /* raw: plain blocking sockets, one-way only */
+  int spin;        /* raw: looks on for a while before it sleeps */
   size_t overhead; /* raw: bytes of a frame beside the payload */
   uint64_t ms;     /* how long the measured part lasts ... */
   uint64_t count;  /* ... or how many operations, whichever comes first */
@@ -63,6 +92,12 @@ struct bench {
   const char *set[8]; /* msgr: options, NAME=VALUE */
   unsigned settings;
 };
+
+static inline void pass_ns(uint64_t ns) {
+  struct timespec left = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+  while (nanosleep(&left, &left) != 0) {
+  }
+}
 
 static inline void die(const char *what, const char *why) {
   fprintf(stderr, "%s: %s\n", what, why);
@@ -75,16 +110,24 @@ static inline uint64_t now_ns(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static inline uint64_t clock_ns(clockid_t clock) {
+  struct timespec t = {0, 0};
+  clock_gettime(clock, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t own_cpu_ns(void) { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
+
+static inline uint64_t server_cpu_ns(const struct bench *b) {
+  clockid_t server;
+  if (!b->server_pid || clock_getcpuclockid((pid_t)b->server_pid, &server) != 0)
+    return 0;
+  return clock_ns(server);
+}
+
 /* CPU time of this process and of the server: what noise in the wall clock
  * does not reach. */
-static inline uint64_t cpu_ns(const struct bench *b) {
-  struct timespec own, other = {0, 0};
-  clockid_t server;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
-  if (b->server_pid && clock_getcpuclockid((pid_t)b->server_pid, &server) == 0)
-    clock_gettime(server, &other);
-  return (uint64_t)(own.tv_sec + other.tv_sec) * 1000000000u + (uint64_t)(own.tv_nsec + other.tv_nsec);
-}
+static inline uint64_t cpu_ns(const struct bench *b) { return own_cpu_ns() + server_cpu_ns(b); }
 
 /* ---- options ----------------------------------------------------------- */
 
@@ -168,6 +211,8 @@ static inline struct bench parse(int argc, char **argv, const char *version) {
       b.crc = 1;
     else if (!strcmp(argv[i], "--blocking"))
       b.blocking = 1;
+    else if (!strcmp(argv[i], "--spin"))
+      b.spin = 1;
     else if (i + 1 < argc)
       parse_option(&b, argv[i], argv[i + 1]), i++;
     else
@@ -342,6 +387,56 @@ static inline void one_way(const struct bench *b, struct sender s) {
   double rate = (double)(sent - before) / seconds;
   double each = (double)(cpu_ns(b) - cpu) / (double)(sent - before);
   printf("result mmsgs=%.5f gbytes=%.5f cpu_us=%.5f\n", rate / 1e6, rate * (double)w->size / 1e9, each / 1e3);
+  fflush(stdout);
+}
+
+/* The same from several threads, each of which takes a batch of the window. */
+struct crowd {
+  const struct bench *bench;
+  struct sender sender;
+  atomic_ulong sent;
+  atomic_int over;
+};
+
+enum { SHARE = 256 };
+
+static inline void *send_shares(void *arg) {
+  struct crowd *crowd = arg;
+  uint64_t window = crowd->bench->work->window;
+  slot message;
+  while (!atomic_load(&crowd->over)) {
+    uint64_t upto = atomic_fetch_add(&crowd->sent, SHARE) + SHARE;
+    if (upto > window)
+      crowd->sender.acked(upto - window);
+    for (int i = 0; i < SHARE; i++) {
+      crowd->sender.make(&message, 'D');
+      crowd->sender.send(&message);
+    }
+  }
+  return NULL;
+}
+
+static inline void one_way_of_many(const struct bench *b, struct sender s) {
+  enum { MOST = 64 };
+  struct crowd crowd = {.bench = b, .sender = s};
+  pthread_t threads[MOST];
+  slot message;
+  for (unsigned i = 0; i < b->work->threads && i < MOST; i++)
+    if (pthread_create(&threads[i], NULL, send_shares, &crowd) != 0)
+      die("sender", "no thread");
+  pass_ns(b->ms * 200000);
+  uint64_t before = s.acked(0), cpu = cpu_ns(b), started = now_ns();
+  pass_ns(b->ms * 1000000);
+  uint64_t after = s.acked(0), ended = now_ns();
+  cpu = cpu_ns(b) - cpu;
+  atomic_store(&crowd.over, 1);
+  for (unsigned i = 0; i < b->work->threads && i < MOST; i++)
+    pthread_join(threads[i], NULL);
+  s.make(&message, 'E');
+  s.send(&message);
+  s.acked(atomic_load(&crowd.sent) + 1);
+  double count = (double)(after - before);
+  printf("result mmsgs=%.5f cpu_us=%.5f\n", count * 1e3 / (double)(ended - started), (double)cpu / count / 1e3);
   fflush(stdout);
 }
 

@@ -1,10 +1,9 @@
-/* msgr: one worker in each process. The server answers, counts and acknowledges
+/* msgr: one worker in each process (three for operations). The server answers, counts and acknowledges
  * in fast_dispatch. The client answers there too with `--loop`; otherwise it
  * hands each reply to an application thread, as libzmq and nng do. */
 #include "bench.h"
 
 #include <msgr.h>
-#include <pthread.h>
 #include <semaphore.h>
 
 enum { DATA_TYPE = 1000, END_TYPE = 1001, ACK_TYPE = 1002, LARGE = 4096, LENT = 16384 };
@@ -33,6 +32,8 @@ static msgr_msg *new_message(uint16_t type) {
     check(msgr_msg_append(m, segment, payload, size, keep, NULL), "msgr_msg_append");
   return m;
 }
+
+#include "msgr_ops.h"
 
 static void request(msgr_conn *conn) { check(msgr_send(conn, new_message(DATA_TYPE)), "msgr_send"); }
 
@@ -158,18 +159,22 @@ static int client_acks(void *user, msgr_msg *m) {
   pthread_mutex_lock(&acks.lock);
   memcpy(&acks.highest, msgr_msg_data(m, MSGR_FRONT), sizeof acks.highest);
   int wake = acks.wanted && acks.highest >= acks.wanted;
+  if (wake)
+    acks.wanted = 0;
   pthread_mutex_unlock(&acks.lock);
   if (wake)
-    pthread_cond_signal(&acks.risen);
+    pthread_cond_broadcast(&acks.risen);
   return 0;
 }
 
 static uint64_t acked(uint64_t least) {
   pthread_mutex_lock(&acks.lock);
-  acks.wanted = least;
-  while (acks.highest < least)
+  while (acks.highest < least) {
+    /* The least that any thread waits for. */
+    if (!acks.wanted || least < acks.wanted)
+      acks.wanted = least;
     pthread_cond_wait(&acks.risen, &acks.lock);
-  acks.wanted = 0;
+  }
   uint64_t highest = acks.highest;
   pthread_mutex_unlock(&acks.lock);
   return highest;
@@ -216,7 +221,7 @@ static int client_reset(void *user, msgr_conn *conn) {
   return 1;
 }
 
-static msgr_messenger *new_messenger(msgr_ctx *ctx, unsigned number, int (*fast)(void *, msgr_msg *)) {
+static msgr_messenger *new_messenger(msgr_ctx *ctx, unsigned number, int (*fast)(void *, msgr_msg *), void *user) {
   char name[32];
   msgr_messenger *m;
   msgr_policy policy;
@@ -240,21 +245,27 @@ static msgr_messenger *new_messenger(msgr_ctx *ctx, unsigned number, int (*fast)
     snprintf(where, sizeof where, "v2:%s", bench.addr);
     check(msgr_bind(m, where), "msgr_bind");
   }
-  check(msgr_add_dispatcher_head(m, &dispatcher, NULL), "msgr_add_dispatcher_head");
+  check(msgr_add_dispatcher_head(m, &dispatcher, user), "msgr_add_dispatcher_head");
   check(msgr_start(m), "msgr_start");
   return m;
 }
 
 /* A messenger has one connection to a peer, so several need a messenger each;
- * they share the context's one worker. */
-static msgr_conn *dial(msgr_ctx *ctx, unsigned number) {
-  int (*fast)(void *, msgr_msg *) = bench.work->kind != REQUESTS ? client_acks : bench.loop ? client_loop : client_app;
+ * they share the context's workers. */
+static msgr_conn *dial_as(msgr_ctx *ctx, unsigned number, int (*fast)(void *, msgr_msg *), void *user) {
   msgr_conn *conn;
-  check(msgr_connect(new_messenger(ctx, number, fast), MSGR_ENTITY_OSD, bench.addr, &conn), "msgr_connect");
+  check(msgr_connect(new_messenger(ctx, number, fast, user), MSGR_ENTITY_OSD, bench.addr, &conn), "msgr_connect");
   return conn;
 }
 
-static void measure(const struct bench *b, msgr_conn **conns, unsigned n) {
+static msgr_conn *dial(msgr_ctx *ctx, unsigned number) {
+  int (*fast)(void *, msgr_msg *) = bench.work->kind != REQUESTS ? client_acks : bench.loop ? client_loop : client_app;
+  return dial_as(ctx, number, fast, NULL);
+}
+
+/* All `n` have been used once when it begins; behind the first `busy` the others
+ * are idle. */
+static void measure(const struct bench *b, msgr_conn **conns, unsigned n, unsigned busy) {
   settling = n;
   for (unsigned i = 0; i < n; i++)
     request(conns[i]);
@@ -262,13 +273,13 @@ static void measure(const struct bench *b, msgr_conn **conns, unsigned n) {
   memset(&meter, 0, sizeof meter);
   meter_begin(&meter, b);
   sent_at = now_ns();
-  for (unsigned i = 0; i < n * b->work->depth; i++)
-    request(conns[i % n]);
+  for (unsigned i = 0; i < busy * b->work->depth; i++)
+    request(conns[i % busy]);
   wait_done();
 }
 
 static void run_requests(msgr_ctx *ctx) {
-  unsigned n = bench.work->conns;
+  unsigned busy = bench.work->conns, n = busy + bench.work->idle;
   msgr_conn **conns = calloc(n, sizeof *conns);
   struct bench warm_up = bench;
   if (!conns)
@@ -280,12 +291,12 @@ static void run_requests(msgr_ctx *ctx) {
   if (n > 1 && bench.work->depth == 1) {
     /* Nothing is in flight when this ends, so the others begin afresh. */
     warm_up.ms = 20;
-    measure(&warm_up, conns, 1);
+    measure(&warm_up, conns, 1, 1);
     before = server_kib(&bench);
   }
   for (unsigned i = 1; i < n; i++)
     conns[i] = dial(ctx, i);
-  measure(&bench, conns, n);
+  measure(&bench, conns, n, busy);
   meter.kib_per_conn = (server_kib(&bench) - before) / (n > 1 ? n - 1 : 1);
   meter_print(&meter, &bench);
 }
@@ -295,7 +306,11 @@ static void serve(msgr_ctx *ctx) {
   /* The client leaves without a farewell, which is worth a warning for each
    * of its connections, but not here. */
   check(msgr_set_log_level(MSGR_LOG_ERROR), "msgr_set_log_level");
-  msgr_messenger *m = new_messenger(ctx, 0, bench.work->kind == REQUESTS ? server_requests : server_one_way);
+  int ops = bench.work->kind == OPS;
+  int (*fast)(void *, msgr_msg *) = bench.work->kind == REQUESTS ? server_requests : ops ? server_ops : server_one_way;
+  if (ops)
+    start_pool();
+  msgr_messenger *m = new_messenger(ctx, 0, fast, NULL);
   check(msgr_get_myaddrs(m, where, sizeof where), "msgr_get_myaddrs");
   print_ready(where);
   for (;;)
@@ -308,7 +323,10 @@ int main(int argc, char **argv) {
   snprintf(version, sizeof version, "libmsgr %s", msgr_version_string());
   bench = parse(argc, argv, version);
   check(msgr_ctx_create(&ctx), "msgr_ctx_create");
-  check(msgr_conf_set(ctx, "ms_async_op_threads", "1"), "ms_async_op_threads");
+  /* As many as Ceph's pair was measured with. */
+  check(msgr_conf_set(ctx, "ms_async_op_threads", bench.work->kind == OPS ? "3" : "1"), "ms_async_op_threads");
+  check(msgr_conf_set(ctx, "ms_max_half_open_per_source", "16384"), "ms_max_half_open_per_source");
+  check(msgr_conf_set(ctx, "ms_max_half_open", "16384"), "ms_max_half_open");
   for (unsigned i = 0; i < bench.settings; i++) {
     char name[64];
     const char *equals = strchr(bench.set[i], '=');
@@ -320,13 +338,15 @@ int main(int argc, char **argv) {
   payload = payload_of(bench.work->size);
   if (bench.is_server)
     serve(ctx);
-  if (bench.work->kind == REQUESTS) {
-    run_requests(ctx);
+  if (bench.work->kind == REQUESTS || bench.work->kind == OPS) {
+    (bench.work->kind == OPS ? run_ops : run_requests)(ctx);
     _exit(0);
   }
   const struct sender sender = {make, send_message, acked};
   only = dial(ctx, 0);
-  if (bench.work->kind == ONE_WAY)
+  if (bench.work->kind == CROWD)
+    one_way_of_many(&bench, sender);
+  else if (bench.work->kind == ONE_WAY)
     one_way(&bench, sender);
   else
     send_cost(&bench, sender);

@@ -2,7 +2,8 @@
  * reads and writes batched. `--crc` adds a CRC32C of header and of payload,
  * made by the sender and checked by the receiver; `--frame msgr` makes frames
  * as large as msgr's; `--blocking` moves one-way traffic over plain blocking
- * sockets instead, which is the limit for large messages. */
+ * sockets instead, which is the limit for large messages; `--spin` looks on for
+ * a while before it sleeps. */
 #include "bench.h"
 
 #include <arpa/inet.h>
@@ -257,10 +258,21 @@ static void handle_frame(struct link *l, const char *frame, uint32_t len) {
   }
 }
 
+enum { EVENTS = 256, SPIN_NS = 100000 };
+
+static int await_events(struct epoll_event *events) {
+  for (uint64_t since = now_ns(); bench.spin && now_ns() - since < SPIN_NS;) {
+    int n = epoll_wait(epoll, events, EVENTS, 0);
+    if (n)
+      return n;
+  }
+  return epoll_wait(epoll, events, EVENTS, -1);
+}
+
 /* One turn of the loop; `listener` is marked by a null pointer. */
 static void turn(int listener) {
-  struct epoll_event events[256];
-  int n = epoll_wait(epoll, events, 256, -1);
+  struct epoll_event events[EVENTS];
+  int n = await_events(events);
   for (int i = 0; i < n; i++) {
     struct link *l = events[i].data.ptr;
     if (!l) {

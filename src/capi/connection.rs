@@ -92,11 +92,12 @@ pub unsafe extern "C" fn msgr_send(conn: *mut msgr_conn, msg: *mut msgr_msg) -> 
         // First of all, so that no way out keeps the caller's reference.
         // SAFETY: the caller's promise is the callee's.
         let cell = unsafe { handle::take(msg) };
-        // A message may be the last that holds the connection it goes to.
-        // SAFETY: as above.
-        let conn = unsafe { handle::share(conn)? };
         let cell = cell?.ok_or(handle::NULL_HANDLE)?;
-        conn.send(MessageCell::into_message(cell))?;
+        // SAFETY: as above. A message may be the last that holds the connection it goes
+        // to: what is left of it is dropped behind the last use of that.
+        let conn = unsafe { handle::borrow(conn)? };
+        let (message, _keeps) = MessageCell::part(cell);
+        conn.send(message)?;
         Ok(0)
     })
 }

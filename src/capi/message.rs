@@ -56,9 +56,18 @@ impl Drop for Whole {
 /// Who takes the message has taken its cell apart before.
 const TAKEN_LAST: &str = "a message is taken when nobody else has it";
 
+/// What a message that was taken out of its cell has left behind. To be dropped when
+/// the connection that it came on is no longer needed.
+#[expect(dead_code, reason = "it is kept, and not looked at")]
+pub(super) enum Keeps {
+    Connection(Kept),
+    /// Others hold it, too.
+    Cell(Arc<MessageCell>),
+}
+
 /// A reference to a connection, or NULL. It is asked for more often than anything else
 /// and hardly ever changed, so there is no lock.
-struct Kept(AtomicPtr<msgr_conn>);
+pub(super) struct Kept(AtomicPtr<msgr_conn>);
 
 impl Kept {
     fn new(connection: Option<ConnectionRef>) -> Self {
@@ -109,30 +118,38 @@ impl MessageCell {
 
     /// The message, by itself if nobody else holds it, else a copy that shares
     /// its bytes.
-    pub(super) fn into_message(mut cell: Arc<Self>) -> Box<Message> {
+    pub(super) fn into_message(cell: Arc<Self>) -> Box<Message> {
+        Self::part(cell).0
+    }
+
+    /// The same, and what keeps the connection that it came on.
+    pub(super) fn part(mut cell: Arc<Self>) -> (Box<Message>, Keeps) {
         let taken = Arc::get_mut(&mut cell).and_then(Self::empty);
         match taken {
-            Some(message) => {
+            Some((message, connection)) => {
                 Self::keep(cell);
-                message
+                (message, Keeps::Connection(connection))
             }
-            None => Box::new(cell.lock().clone()),
+            None => {
+                let copy = Box::new(cell.lock().clone());
+                (copy, Keeps::Cell(cell))
+            }
         }
     }
 
     /// Drops a reference.
     pub(super) fn release(mut cell: Arc<Self>) {
         let taken = Arc::get_mut(&mut cell).and_then(Self::empty);
-        if let Some(message) = taken {
+        if let Some((message, _connection)) = taken {
             Self::keep(cell);
             message.done();
         }
     }
 
     /// Takes out what is in it.
-    fn empty(&mut self) -> Option<Box<Message>> {
-        self.connection.replace(std::ptr::null_mut());
-        self.whole().0.take()
+    fn empty(&mut self) -> Option<(Box<Message>, Kept)> {
+        let connection = std::mem::replace(&mut self.connection, Kept::new(None));
+        Some((self.whole().0.take()?, connection))
     }
 
     /// Keeps an empty cell for the next message.
@@ -213,7 +230,7 @@ impl Drop for Lent {
             return;
         };
         let taken = Arc::get_mut(&mut cell).and_then(MessageCell::empty);
-        if let Some(borrowed) = taken {
+        if let Some((borrowed, _connection)) = taken {
             std::mem::forget(borrowed);
             MessageCell::keep(cell);
             return;

@@ -5,12 +5,13 @@ mod notes;
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::async_messenger::AsyncMessenger;
 use super::error::{Error, Result};
 use super::external::External;
 use super::messenger::Messenger;
+use super::outbox::Outbox;
 use super::shard::Shard;
 use crate::event::{Origin, Worker};
 use crate::proto::{Fault, Identity, MonAuth, Outgoing};
@@ -27,6 +28,8 @@ pub type ConnectionRef = Arc<Connection>;
 /// It belongs to one worker for life. What stands here is what any thread may
 /// ask; everything else is the worker's, and is reached by external events.
 pub struct Connection {
+    /// For a message to itself, which holds it while it is under way.
+    me: Weak<Self>,
     id: u64,
     origin: Origin,
     messenger: Arc<AsyncMessenger>,
@@ -40,10 +43,9 @@ pub struct Connection {
     /// Its frames were sealed when it was opened: nobody needs their crcs.
     sealed: AtomicBool,
     peer: Mutex<PeerFacts>,
-    /// Payload bytes that were ever sent on it.
-    accepted: AtomicU64,
-    /// Those of them that the library has let go of.
+    /// Payload bytes sent on it that the library has let go of.
     released: AtomicU64,
+    outbox: Outbox,
     priv_data: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     object: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -106,7 +108,8 @@ impl Connection {
         } else {
             CONNECTING
         };
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             id: messenger.stack().next_id(),
             origin: Origin::here(),
             messenger: Arc::clone(messenger),
@@ -122,8 +125,8 @@ impl Connection {
                 addrs,
                 ..PeerFacts::default()
             }),
-            accepted: AtomicU64::new(0),
             released: AtomicU64::new(0),
+            outbox: Outbox::default(),
             priv_data: Mutex::new(None),
             object: OnceLock::new(),
         })
@@ -137,7 +140,7 @@ impl Connection {
     /// # Errors
     /// `ENOTCONN` if the connection is gone, `ESHUTDOWN` if its messenger is,
     /// `EMSGSIZE` if a segment or the whole is larger than the protocol carries.
-    pub fn send(self: &Arc<Self>, message: impl Into<Box<Message>>) -> Result<()> {
+    pub fn send(&self, message: impl Into<Box<Message>>) -> Result<()> {
         let mut message = message.into();
         // A message that is passed on has left the application's hands.
         message.hold = Hold::NONE;
@@ -166,20 +169,16 @@ impl Connection {
         let event = if self.kind == Kind::Loopback {
             // What the protocol would do on its way.
             message.priority = Outgoing::class(message.priority).into();
-            External::Local(Arc::clone(self), message)
+            match self.me.upgrade() {
+                Some(me) => External::Local(me, message),
+                None => return Ok(()),
+            }
         } else {
-            // Checksums need nothing of the session: done here, they cost the
-            // caller's time and not that of everybody on the worker, who makes up
-            // for what is needed and not there.
-            let crcs = self.messenger.crc_data()
-                && !self.sealed.load(Ordering::Relaxed)
-                && !message.is_encoded_late();
-            let outgoing = match crcs {
-                true => Outgoing::with_crcs(message),
-                false => message.into(),
-            };
-            self.accepted.fetch_add(bytes, Ordering::Relaxed);
-            External::Send(self.id, outgoing)
+            let crcs = self.messenger.crc_data() && !self.sealed.load(Ordering::Relaxed);
+            if !self.outbox.push(message, crcs) {
+                return Ok(());
+            }
+            External::Fetch(self.id)
         };
         self.worker.dispatch_event_external(event);
         Ok(())
@@ -236,7 +235,7 @@ impl Connection {
         // Released first: what comes between makes the answer too large, never
         // negative.
         let released = self.released.load(Ordering::Acquire);
-        let kept = self.accepted.load(Ordering::Relaxed).wrapping_sub(released);
+        let kept = self.outbox.accepted().wrapping_sub(released);
         i64::try_from(kept).map_or(0, |_| kept)
     }
 
@@ -415,6 +414,11 @@ impl Connection {
 
     pub(crate) fn messenger(&self) -> &Arc<AsyncMessenger> {
         &self.messenger
+    }
+
+    /// What was sent on it and is not fetched yet.
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     pub(crate) fn worker(&self) -> &Worker<Shard> {

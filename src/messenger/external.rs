@@ -10,7 +10,7 @@ use super::half_open::Entrant;
 use super::link::Link;
 use super::shard::Shard;
 use crate::event::{ConnectedSocket, Worker};
-use crate::proto::{Answer, Outgoing};
+use crate::proto::Answer;
 use crate::types::{AddrType, Message};
 
 /// A socket that was accepted.
@@ -33,10 +33,11 @@ pub(crate) type Place = (Worker<Shard>, u64);
 pub(crate) enum External {
     /// Dial for this new connection.
     Connect(ConnectionRef),
-    /// Serve this socket, which one of the messenger's processors accepted.
-    Accepted(Arc<AsyncMessenger>, Newcomer),
-    /// Queue a message on the connection of that id.
-    Send(u64, Outgoing),
+    /// Serve this socket, which one of the messenger's processors accepted. Boxed,
+    /// since every event takes as much room as the largest.
+    Accepted(Arc<AsyncMessenger>, Box<Newcomer>),
+    /// Fetch what was sent on the connection of that id.
+    Fetch(u64),
     /// Deliver a message that a messenger sent to itself.
     Local(ConnectionRef, Box<Message>),
     /// Ask that connection's peer for a sign of life.

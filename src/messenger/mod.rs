@@ -39,6 +39,7 @@ mod link;
 mod messenger;
 mod mon_auth;
 mod options;
+mod outbox;
 mod prioritized_queue;
 mod processor;
 mod registry;

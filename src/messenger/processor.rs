@@ -79,7 +79,7 @@ impl Processor {
                         kind: self.kind,
                         entrant: self.messenger.enter(from.ip(), center.now()),
                     };
-                    let event = External::Accepted(Arc::clone(&self.messenger), newcomer);
+                    let event = External::Accepted(Arc::clone(&self.messenger), Box::new(newcomer));
                     worker.dispatch_event_external(event);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

@@ -12,7 +12,7 @@ use super::external::{External, Newcomer};
 use super::link::{Flushed, Link, LinkStatus, Scratch};
 use super::processor::Processor;
 use crate::event::{EventCenter, Handler, Readiness, Worker};
-use crate::proto::{Outgoing, Verdict};
+use crate::proto::Verdict;
 use crate::types::{EntityAddr, EntityType, Message, Stamps};
 
 /// What one worker owns: its links and listening sockets.
@@ -138,10 +138,10 @@ impl Shard {
         }
     }
 
-    fn send(&mut self, id: u64, outgoing: Outgoing) {
-        // A link that has ended takes its queue with it, and so this message.
+    fn fetch(&mut self, id: u64) {
+        // A link that has ended has taken its queue with it.
         if let Some(link) = self.links.get_mut(&id) {
-            link.send(outgoing);
+            link.fetch();
             self.mark_dirty(id);
         }
     }
@@ -395,11 +395,11 @@ impl Handler for Shard {
 
     fn handle_external(&mut self, event: External, center: &mut EventCenter) {
         match event {
-            External::Send(id, outgoing) => self.send(id, outgoing),
+            External::Fetch(id) => self.fetch(id),
             External::Local(con, message) => Self::deliver_local(&con, message, center),
             External::Connect(con) => self.connect(con, center),
             External::Accepted(messenger, newcomer) => {
-                self.accepted(&messenger, newcomer, center);
+                self.accepted(&messenger, *newcomer, center);
             }
             External::Keepalive(id) => self.with_link(id, center, |link, _, _| link.keepalive()),
             External::MarkDown(id) => {

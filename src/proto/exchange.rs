@@ -11,6 +11,7 @@ use super::frame::{
 };
 use super::handshake::payload;
 use super::mutation::{self, Mutation};
+use super::out_queue::Queued;
 use super::output::{Clock, Event, Intake, Lend};
 use super::session::Session;
 
@@ -159,9 +160,21 @@ impl Exchange {
             writer.control(&Keepalive2Ack { stamp });
         }
         while writer.unsent() < STAGE_MAX && !writer.is_worn() {
-            let Some(outgoing) = session.next(max_message) else {
-                self.acknowledge(writer, session);
-                break;
+            let outgoing = match session.next(max_message) {
+                Some(Queued::One(outgoing)) => outgoing,
+                Some(Queued::Batch(batch)) if self.lossy && writer.takes_batches() => {
+                    writer.batch(&batch, session.number(&batch), session.in_seq());
+                    self.owes_ack = false;
+                    continue;
+                }
+                Some(Queued::Batch(batch)) => {
+                    session.unpack(&batch);
+                    continue;
+                }
+                None => {
+                    self.acknowledge(writer, session);
+                    break;
+                }
             };
             writer.message(&outgoing, outgoing.message.seq, session.in_seq());
             self.owes_ack &= self.wire != Wire::Frames;
@@ -402,7 +415,7 @@ mod tests {
         for _ in 0..9 {
             let mut message = Message::new(1);
             message.data.append_copy(b"two records each");
-            session.push(message.into());
+            session.push(message);
         }
         let now = Clock::default();
         let mut exchange = Exchange::new(false, Wire::Frames, now.now);

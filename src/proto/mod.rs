@@ -50,11 +50,12 @@ pub use auth::{
 pub use compression::{Algorithm, CompressionSettings, LinkCompression};
 pub use config::{ConnectionModes, GlobalSeq, HandshakeLimits, ProtocolConfig, SaidNumber};
 pub use fault::{Fault, LinkDown};
+pub use frame::{FrameBatch, segment_crcs};
 #[cfg(test)]
 pub use frame::{nonces_used, secrets_used, twice_used};
 #[cfg(test)]
 pub use mutation::{Mutation, with as with_mutation};
-pub use out_queue::Outgoing;
+pub use out_queue::{Outgoing, Queued};
 pub use output::{Admission, Clock, Decode, Event, Initiator, Intake, Lend, Peer, Request};
 pub use protocol::{Protocol, Status};
 pub use replace::Verdict;

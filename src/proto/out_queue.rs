@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::types::{Message, PRIO_DEFAULT, PRIO_HIGHEST};
 
-use super::frame::segment_crcs;
+use super::frame::FrameBatch;
 
 /// A message on its way out.
 #[derive(Debug)]
@@ -16,13 +16,6 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// With the crcs computed here and now.
-    pub fn with_crcs(message: impl Into<Box<Message>>) -> Self {
-        let message = message.into();
-        let crcs = Some(segment_crcs(&message));
-        Self { message, crcs }
-    }
-
     /// Its order class.
     #[inline]
     pub fn priority(&self) -> u8 {
@@ -56,6 +49,51 @@ impl From<Box<Message>> for Outgoing {
     }
 }
 
+/// What waits: a message, or many that are frames already.
+#[derive(Debug)]
+pub enum Queued {
+    /// A message.
+    One(Outgoing),
+    /// Messages of one priority.
+    Batch(Box<FrameBatch>),
+}
+
+impl Queued {
+    /// Its order class.
+    #[inline]
+    pub fn priority(&self) -> u8 {
+        match self {
+            Self::One(outgoing) => outgoing.priority(),
+            Self::Batch(batch) => batch.priority(),
+        }
+    }
+
+    /// How many messages it is.
+    pub fn messages(&self) -> u64 {
+        match self {
+            Self::One(_) => 1,
+            Self::Batch(batch) => batch.messages(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Queued {
+    /// The message that it is.
+    pub fn one(self) -> Outgoing {
+        match self {
+            Self::One(outgoing) => outgoing,
+            Self::Batch(_) => panic!("many, not one"),
+        }
+    }
+}
+
+impl<T: Into<Outgoing>> From<T> for Queued {
+    fn from(message: T) -> Self {
+        Self::One(message.into())
+    }
+}
+
 /// One FIFO per priority. Mostly there is only one, which is found without a
 /// search.
 #[derive(Debug, Default)]
@@ -75,27 +113,49 @@ struct Lane {
 impl OutQueue {
     /// Adds a message behind those of its priority.
     #[inline]
-    pub fn push(&mut self, outgoing: Outgoing) {
-        let priority = outgoing.priority();
+    pub fn push(&mut self, queued: Queued) {
+        let priority = queued.priority();
         if self.top.priority != priority {
             if !self.top.fifo.is_empty() {
-                return self.push_aside(priority, outgoing);
+                return self.push_aside(priority, queued);
             }
             self.top.priority = priority;
         }
-        self.top.fifo.push(outgoing);
+        self.top.fifo.push(queued);
+    }
+
+    /// Puts messages of the highest priority in front again, as they were before.
+    pub fn put_back(&mut self, messages: Vec<Outgoing>) {
+        let Some(first) = messages.first() else {
+            return;
+        };
+        let mut lane = Lane {
+            priority: first.priority(),
+            fifo: Fifo::default(),
+        };
+        messages
+            .into_iter()
+            .for_each(|it| lane.fifo.push(it.into()));
+        let behind = std::mem::replace(&mut self.top, lane);
+        if behind.priority != self.top.priority {
+            return self.lower.push(behind);
+        }
+        let mut fifo = behind.fifo;
+        while let Some(next) = fifo.pop() {
+            self.top.fifo.push(next);
+        }
     }
 
     /// Takes the first message of the highest priority.
     #[inline]
-    pub fn pop(&mut self) -> Option<Outgoing> {
-        let outgoing = self.top.fifo.pop();
+    pub fn pop(&mut self) -> Option<Queued> {
+        let queued = self.top.fifo.pop();
         if self.top.fifo.is_empty() {
             if let Some(next) = self.lower.pop() {
                 self.top = next;
             }
         }
-        outgoing
+        queued
     }
 
     /// True without a message.
@@ -105,26 +165,26 @@ impl OutQueue {
     }
 
     /// How many messages there are. It is counted.
-    pub fn len(&self) -> usize {
-        let lower = self.lower.iter().map(|lane| lane.fifo.len());
-        self.top.fifo.len() + lower.sum::<usize>()
+    pub fn messages(&self) -> u64 {
+        let lower = self.lower.iter().map(|lane| lane.fifo.messages());
+        self.top.fifo.messages() + lower.sum::<u64>()
     }
 
-    fn push_aside(&mut self, priority: u8, outgoing: Outgoing) {
+    fn push_aside(&mut self, priority: u8, queued: Queued) {
         let at = self.lower.partition_point(|lane| lane.priority < priority);
         let mut lane = Lane {
             priority,
             fifo: Fifo::default(),
         };
         if priority > self.top.priority {
-            lane.fifo.push(outgoing);
+            lane.fifo.push(queued);
             self.lower.push(std::mem::replace(&mut self.top, lane));
             return;
         }
         match self.lower.get_mut(at) {
-            Some(known) if known.priority == priority => known.fifo.push(outgoing),
+            Some(known) if known.priority == priority => known.fifo.push(queued),
             _ => {
-                lane.fifo.push(outgoing);
+                lane.fifo.push(queued);
                 self.lower.insert(at, lane);
             }
         }
@@ -135,8 +195,8 @@ impl OutQueue {
 /// one keeps next to no memory.
 #[derive(Debug, Default)]
 struct Fifo {
-    head: VecDeque<Outgoing>,
-    rest: VecDeque<VecDeque<Outgoing>>,
+    head: VecDeque<Queued>,
+    rest: VecDeque<VecDeque<Queued>>,
 }
 
 /// Messages in a block.
@@ -146,17 +206,37 @@ const KEPT: usize = 4;
 
 impl Fifo {
     #[inline]
-    fn push(&mut self, outgoing: Outgoing) {
-        if self.rest.is_empty() && self.head.len() < BLOCK {
-            self.head.push_back(outgoing);
-        } else {
-            self.push_behind(outgoing);
+    fn push(&mut self, queued: Queued) {
+        match queued {
+            Queued::Batch(batch) => self.push_batch(batch),
+            one @ Queued::One(_) => self.push_back(one),
+        }
+    }
+
+    /// Batches that wait are few and full, not many and small.
+    fn push_batch(&mut self, batch: Box<FrameBatch>) {
+        let last = self.rest.back_mut().unwrap_or(&mut self.head).back_mut();
+        let left = match last {
+            Some(Queued::Batch(last)) => last.absorb(batch),
+            _ => Err(batch),
+        };
+        if let Err(batch) = left {
+            self.push_back(Queued::Batch(batch));
         }
     }
 
     #[inline]
-    fn pop(&mut self) -> Option<Outgoing> {
-        let outgoing = self.head.pop_front();
+    fn push_back(&mut self, queued: Queued) {
+        if self.rest.is_empty() && self.head.len() < BLOCK {
+            self.head.push_back(queued);
+        } else {
+            self.push_behind(queued);
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Queued> {
+        let queued = self.head.pop_front();
         if self.head.is_empty() {
             match self.rest.pop_front() {
                 Some(next) => self.head = next,
@@ -164,7 +244,7 @@ impl Fifo {
                 None => {}
             }
         }
-        outgoing
+        queued
     }
 
     #[inline]
@@ -172,17 +252,17 @@ impl Fifo {
         self.head.is_empty()
     }
 
-    fn len(&self) -> usize {
-        let rest = self.rest.iter().map(VecDeque::len);
-        self.head.len() + rest.sum::<usize>()
+    fn messages(&self) -> u64 {
+        let all = self.head.iter().chain(self.rest.iter().flatten());
+        all.map(Queued::messages).sum()
     }
 
-    fn push_behind(&mut self, outgoing: Outgoing) {
+    fn push_behind(&mut self, queued: Queued) {
         match self.rest.back_mut() {
-            Some(last) if last.len() < BLOCK => last.push_back(outgoing),
+            Some(last) if last.len() < BLOCK => last.push_back(queued),
             _ => {
                 let mut block = VecDeque::with_capacity(BLOCK);
-                block.push_back(outgoing);
+                block.push_back(queued);
                 self.rest.push_back(block);
             }
         }
@@ -209,14 +289,16 @@ mod tests {
     }
 
     fn drained(mut queue: OutQueue) -> Vec<(u8, u64)> {
-        let next = || queue.pop().map(|next| (next.priority(), next.message.tid));
-        std::iter::from_fn(next).collect()
+        let next = || queue.pop().map(Queued::one);
+        let all = std::iter::from_fn(next);
+        all.map(|next| (next.priority(), next.message.tid))
+            .collect()
     }
 
     #[test]
     fn the_highest_goes_first_and_each_priority_in_order() {
         let queue = queue([127, 64, 196, 127, 0, 1000, 64, 196, 100]);
-        assert_eq!(queue.len(), 9);
+        assert_eq!(queue.messages(), 9);
         let order = drained(queue);
         let expected = [
             (255, 5),
@@ -235,7 +317,7 @@ mod tests {
     #[test]
     fn a_long_queue_keeps_its_order_over_its_blocks() {
         let queue = queue(std::iter::repeat_n(127, 500));
-        assert_eq!(queue.len(), 500);
+        assert_eq!(queue.messages(), 500);
         let order = drained(queue);
         assert!(
             order
@@ -249,7 +331,7 @@ mod tests {
     #[test]
     fn priorities_that_come_while_others_leave_find_their_place() {
         let mut queue = queue([127, 127]);
-        let mut seen = vec![queue.pop().unwrap().message.tid];
+        let mut seen = vec![queue.pop().unwrap().one().message.tid];
         for (tid, priority) in [(10, 64), (11, 255), (12, 127), (13, 64)] {
             queue.push(
                 Message {

@@ -77,8 +77,9 @@ pub enum Event {
     Dial(EntityAddr),
     /// Our first address, with the IP under which the peer sees us.
     Learned(EntityAddr),
-    /// A session begins, on a link that so-and-so dialled.
-    Open(Peer, Initiator),
+    /// A session begins, on a link that so-and-so dialled. Boxed, since most events are
+    /// messages, and all are as large as the largest.
+    Open(Box<Peer>, Initiator),
     /// The session goes on, on a new link: who the other end has proved to be on
     /// that one, and who dialled it.
     Resumed(Identity, Initiator),

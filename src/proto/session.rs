@@ -10,8 +10,9 @@ use std::collections::VecDeque;
 
 use super::encoding::{Unencoded, encode};
 use super::fault::Fault;
+use super::frame::FrameBatch;
 use super::mutation::{self, Mutation};
-use super::out_queue::{OutQueue, Outgoing};
+use super::out_queue::{OutQueue, Outgoing, Queued};
 pub use status::SessionStatus;
 
 /// The state of a session. A lossy connection has one too, of which only the
@@ -63,8 +64,8 @@ const KEPT: usize = 64;
 impl Session {
     /// Queues a message.
     #[inline]
-    pub fn push(&mut self, message: Outgoing) {
-        self.queue.push(message);
+    pub fn push(&mut self, queued: impl Into<Queued>) {
+        self.queue.push(queued.into());
     }
 
     /// True if a message waits to be written.
@@ -81,13 +82,13 @@ impl Session {
     /// The next message to write, with its number: what is replayed first. What
     /// would carry more than `max` bytes once it is encoded is dropped.
     #[inline]
-    pub fn next(&mut self, max: u64) -> Option<Outgoing> {
+    pub fn next(&mut self, max: u64) -> Option<Queued> {
         loop {
             let again = self.replay.pop_front();
             let is_fresh = again.is_none();
-            let mut next = match again {
-                Some(again) => again,
-                None => self.queue.pop()?,
+            let mut next = match again.map_or_else(|| self.queue.pop(), |next| Some(next.into()))? {
+                Queued::One(next) => next,
+                batch @ Queued::Batch(_) => return Some(batch),
             };
             if next.message.is_encoded_late() && !self.encode(&mut next, is_fresh, max) {
                 continue;
@@ -96,8 +97,22 @@ impl Session {
                 self.out_seq += 1;
                 next.message.seq = self.out_seq;
             }
-            return Some(next);
+            return Some(next.into());
         }
+    }
+
+    /// That batch is about to be written: its messages get the numbers behind this one.
+    #[inline]
+    pub fn number(&mut self, batch: &FrameBatch) -> u64 {
+        let before = self.out_seq;
+        self.out_seq += batch.messages();
+        self.released += batch_bytes(batch);
+        before
+    }
+
+    /// That batch cannot be written as it is: its messages are next.
+    pub fn unpack(&mut self, batch: &FrameBatch) {
+        self.queue.put_back(batch.unpack());
     }
 
     /// Lets the message's body write it, unless it has done that for these features;
@@ -305,13 +320,21 @@ impl Session {
     fn unreleased(&mut self) -> i64 {
         let listed: i64 = self.replay.iter().chain(&self.sent).map(bytes).sum();
         let queued = std::iter::from_fn(|| self.queue.pop());
-        listed + queued.map(|kept| bytes(&kept)).sum::<i64>()
+        let queued = queued.map(|kept| match kept {
+            Queued::One(kept) => bytes(&kept),
+            Queued::Batch(batch) => batch_bytes(&batch),
+        });
+        listed + queued.sum::<i64>()
     }
 }
 
 /// Payload bytes of a message. No memory has more than such a number.
 fn bytes(kept: &Outgoing) -> i64 {
     i64::try_from(kept.message.payload_len()).unwrap_or(i64::MAX)
+}
+
+fn batch_bytes(batch: &FrameBatch) -> i64 {
+    i64::try_from(batch.payload_len()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn read(pair: &mut Pair, pieces: &[&[u8]]) -> Vec<Event> {
 fn a_message_that_does_not_decode_ends_the_link_and_was_never_received() {
     let mut pair = Pair::open();
     for tid in 1..=3 {
-        pair.dialler.protocol.send(message(tid, 100, 0, 20).into());
+        pair.dialler.protocol.send(message(tid, 100, 0, 20));
     }
     let bytes = pair.dialler.transmit_all(Time::ZERO);
     let events = read(&mut pair, &[&bytes]);
@@ -117,7 +117,7 @@ fn a_message_that_does_not_decode_ends_the_link_and_was_never_received() {
 fn a_message_tells_when_it_began_to_come_and_when_it_was_whole() {
     let mut pair = Pair::open();
     for tid in [1, 3] {
-        pair.dialler.protocol.send(message(tid, 100, 0, 20).into());
+        pair.dialler.protocol.send(message(tid, 100, 0, 20));
     }
     let bytes = pair.dialler.transmit_all(Time::ZERO);
     let (begins, ends) = bytes.split_at(50);

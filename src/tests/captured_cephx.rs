@@ -258,7 +258,7 @@ impl Dialler {
             }
             from_us += 1;
             match message {
-                Some(message) => end.protocol.send(message.into()),
+                Some(message) => end.protocol.send(message),
                 // Beyond the handshake, what else it says are keepalives.
                 None if end.protocol.is_open() => end.protocol.keepalive(),
                 None => {}

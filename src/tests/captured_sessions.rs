@@ -75,7 +75,7 @@ fn play_dialler(end: &mut End, name: &str, messages: bool) -> Vec<Vec<u8>> {
         } else if unit[0] == MESSAGE && messages {
             let mut message = captured_message(&unit, true);
             (message.priority, message.compat_version) = (196, 5);
-            end.protocol.send(message.into());
+            end.protocol.send(message);
         }
         ours.extend(end.transmit_all(NOW));
         if from_dialler {
@@ -147,7 +147,7 @@ fn play_acceptor(name: &str, required: u64, session: Option<End>) -> End {
             let mut message = captured_message(unit, true);
             message.priority = 196;
             message.compat_version = if message.version == 8 { 5 } else { 0 };
-            end.protocol.send(message.into());
+            end.protocol.send(message);
         }
         ours.extend(end.transmit_all(NOW));
     }

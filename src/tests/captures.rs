@@ -47,7 +47,7 @@ fn play_dialler(name: &str, local: &str, monitor: &str, rev1: bool) -> End {
             end.receive(&unit, now);
         } else {
             match unit[0] {
-                MESSAGE => end.protocol.send(captured_message(&unit, rev1).into()),
+                MESSAGE => end.protocol.send(captured_message(&unit, rev1)),
                 KEEPALIVE2 => end.protocol.keepalive(),
                 _ => {}
             }

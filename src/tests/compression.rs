@@ -111,7 +111,7 @@ fn texts(from: u64) -> [Message; 3] {
 #[test]
 fn by_default_both_speak_of_compression_and_compress_nothing() {
     let mut talk = Talk::new(client_config(), server_config());
-    talk.ends[0].protocol.send(message(1, 50_000, 0, 0).into());
+    talk.ends[0].protocol.send(message(1, 50_000, 0, 0));
     talk.go_on();
     assert!(talk.is_open());
     assert_eq!(talk.tags(0), [1, 2, 7, 21, 8, 17]);
@@ -135,7 +135,7 @@ fn without_the_feature_at_either_end_nobody_speaks_of_it() {
         client.msgr2_supported = ours;
         server.msgr2_supported = theirs;
         let mut talk = Talk::new(client, server);
-        talk.ends[0].protocol.send(message(1, 50_000, 0, 0).into());
+        talk.ends[0].protocol.send(message(1, 50_000, 0, 0));
         talk.go_on();
         assert!(talk.is_open());
         assert_eq!(talk.tags(0), [1, 2, 7, 8, 17]);
@@ -154,7 +154,7 @@ fn messages_are_compressed_both_ways_and_arrive_as_they_were() {
         let before = [0, 1].map(|end| talk.said[end].len());
         for end in &mut talk.ends {
             for text in texts(1) {
-                end.protocol.send(text.into());
+                end.protocol.send(text);
             }
         }
         talk.go_on();
@@ -191,7 +191,7 @@ fn one_end_that_does_not_want_it_is_enough() {
         let [client, server] = settings;
         let mut talk = Talk::new(client, server);
         for end in &mut talk.ends {
-            end.protocol.send(message(1, 9000, 0, 0).into());
+            end.protocol.send(message(1, 9000, 0, 0));
         }
         talk.go_on();
         assert!(talk.is_open());
@@ -213,9 +213,9 @@ fn the_setting_for_osds_works_between_osds_and_not_with_a_client() {
     let osd = config("osd.4", Policy::lossy_client());
     for (client, flagged) in [(osd, 1), (client_config(), 0)] {
         let mut talk = Talk::new(towards_osds(client), towards_osds(server_config()));
-        talk.ends[0].protocol.send(message(1, 9000, 0, 0).into());
+        talk.ends[0].protocol.send(message(1, 9000, 0, 0));
         // Below the smallest size.
-        talk.ends[0].protocol.send(message(2, 900, 0, 0).into());
+        talk.ends[0].protocol.send(message(2, 900, 0, 0));
         talk.go_on();
         let frames = talk.frames(0);
         let messages: Vec<u8> = frames
@@ -417,7 +417,7 @@ fn a_resumed_session_compresses_as_its_new_link_has_agreed() {
         let mut existing = existing;
         existing.disconnect(LinkDown::Eof, Time::ZERO);
         // With something to say it dials again.
-        talk.ends[0].protocol.send(message(9, 9000, 0, 0).into());
+        talk.ends[0].protocol.send(message(9, 9000, 0, 0));
         talk.ends[0].disconnect(LinkDown::Eof, Time::ZERO);
         talk.ends[0].protocol.handle_connected(None, Time::ZERO);
         talk.said = Default::default();
@@ -436,7 +436,7 @@ fn a_resumed_session_compresses_as_its_new_link_has_agreed() {
             .take_over(incoming, false, Time::ZERO, &mut existing.events);
         talk.ends[1] = existing;
         let answer = message(9, 9000, 0, 0);
-        talk.ends[1].protocol.send(answer.into());
+        talk.ends[1].protocol.send(answer);
         talk.go_on();
         assert!(talk.is_open());
         let wanted = u8::from(second == first);

@@ -180,7 +180,7 @@ fn keyed(len: usize, signatures: Signatures) -> (String, Option<u8>) {
     }
     let mut message = Message::new(1);
     message.front.append_copy(b"front");
-    dialler.protocol.send(message.into());
+    dialler.protocol.send(message);
     let record = dialler.transmit(&SMOOTH, NOW);
     acceptor.receive(&record, NOW);
     let story = format!("{}; {}", dialler.story(), acceptor.story());

@@ -90,7 +90,7 @@ fn a_peer_that_there_is_no_room_to_listen_to_is_not_blamed_for_silence() {
         config.progress_timeout = seconds(5);
     }) {
         pair.dialler.refuse = true;
-        pair.acceptor().protocol.send(message(1, 100, 0, 0).into());
+        pair.acceptor().protocol.send(message(1, 100, 0, 0));
         let bytes = pair.acceptor().transmit_all(Time::ZERO);
         pair.dialler.receive(&bytes, Time::ZERO);
         pair.send(message(2, 100, 0, 0));
@@ -108,9 +108,7 @@ fn a_peer_that_there_is_no_room_to_listen_to_is_not_blamed_for_silence() {
 #[test]
 fn a_peer_that_stops_within_a_message_does_not_keep_the_budget_for_it() {
     for mut pair in Pair::lossless_of_both(|config| config.progress_timeout = seconds(5)) {
-        pair.acceptor()
-            .protocol
-            .send(message(1, 40_000, 0, 0).into());
+        pair.acceptor().protocol.send(message(1, 40_000, 0, 0));
         let bytes = pair.acceptor().transmit_all(Time::ZERO);
         for (second, piece) in (1..4).zip(bytes.chunks(1000)) {
             pair.dialler.receive(piece, Time::ZERO + seconds(second));
@@ -200,7 +198,7 @@ fn several_messages_are_acknowledged_by_one_frame_and_an_answer_carries_the_ack(
     let bytes = pair.dialler.transmit_all(Time::ZERO);
     pair.acceptor().receive(&bytes, Time::ZERO);
     let reply = message(7, 10, 0, 0);
-    pair.acceptor().protocol.send(reply.into());
+    pair.acceptor().protocol.send(reply);
     let answer = pair.acceptor().transmit_all(Time::ZERO);
     assert_ne!(answer[0], ACK);
     pair.dialler.receive(&answer, Time::ZERO);
@@ -230,7 +228,7 @@ fn a_disposable_connection_goes_on_acknowledging_while_its_link_lasts() {
         // The peer acknowledges by a message, and nothing else.
         let acceptor = pair.acceptor();
         acceptor.receive(&bytes, Time::ZERO);
-        acceptor.protocol.send(message(2, 10, 0, 0).into());
+        acceptor.protocol.send(message(2, 10, 0, 0));
         while pair.step() {}
         let idle = Some(Time::ZERO + seconds(900));
         assert_eq!(pair.dialler.protocol.poll_timeout(), idle);

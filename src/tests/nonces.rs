@@ -47,7 +47,7 @@ fn resume(wire: Wire, times: usize) -> (Vec<Used>, usize) {
     let (mut said, mut used) = (0, Vec::new());
     let mut resumed = 0;
     while resumed < times {
-        let line = |tid| message(tid, random_len(tid), 0, 5).into();
+        let line = |tid| message(tid, random_len(tid), 0, 5);
         said += 1;
         conversation.dialler.protocol.send(line(said));
         let session = conversation.session.as_mut().expect("a session");
@@ -107,7 +107,7 @@ fn wear_out(wire: Wire, left: u64, by_dialler: bool) {
     worn.protocol.skip_to_last_nonces(left, PLENTY);
     other.protocol.skip_to_last_nonces(PLENTY, left);
     for tid in 1..=10 {
-        worn.protocol.send(message(tid, 10, 0, 70).into());
+        worn.protocol.send(message(tid, 10, 0, 70));
     }
     conversation.rest();
     let what = format!("{wire:?}, {left} left, {by_dialler}");

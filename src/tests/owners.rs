@@ -105,7 +105,7 @@ impl Meeting {
 /// The acceptor's end of a session of osd.3's, with something in it for osd.3.
 fn session_of_osd_3(server: &Arc<ProtocolConfig>, legacy: bool) -> Meeting {
     let mut meeting = Meeting::new(peer("osd.3", 1), server, legacy).ask().open();
-    meeting.acceptor.protocol.send(message(1, 10, 0, 0).into());
+    meeting.acceptor.protocol.send(message(1, 10, 0, 0));
     meeting
 }
 
@@ -132,7 +132,7 @@ fn the_owner_comes_back_to_its_session() {
     for legacy in [false, true] {
         let server = server();
         let mut owner = session_of_osd_3(&server, legacy);
-        owner.dialler.protocol.send(message(2, 10, 0, 0).into());
+        owner.dialler.protocol.send(message(2, 10, 0, 0));
         owner.dialler.disconnect(LinkDown::Eof, NOW);
         let mut again = Meeting::over(owner.dialler, &server, legacy).ask();
         assert_eq!(again.meets(&owner.acceptor), Verdict::Resume);
@@ -174,7 +174,7 @@ fn a_stranger_that_speaks_of_the_session_is_told_that_there_is_none() {
         let elsewhere = Meeting::new(peer("osd.5", 3), &server, legacy).ask().open();
         let mut dialler = elsewhere.dialler;
         // It has something to say, and so dials at once.
-        dialler.protocol.send(message(2, 10, 0, 0).into());
+        dialler.protocol.send(message(2, 10, 0, 0));
         dialler.disconnect(LinkDown::Eof, NOW);
         let stranger = Meeting::over(dialler, &server, legacy).ask();
         let none = Verdict::Reset { full: true };
@@ -192,7 +192,7 @@ fn no_peer_uses_up_the_numbers_that_the_others_see() {
         let numbers = Arc::clone(&client.global_seq);
         let owner = Meeting::new(client, &server, legacy).ask().open();
         let (mut dialler, mut session) = (owner.dialler, owner.acceptor);
-        dialler.protocol.send(message(2, 10, 0, 0).into());
+        dialler.protocol.send(message(2, 10, 0, 0));
         dialler.disconnect(LinkDown::Eof, NOW);
         let mut again = Meeting::over(dialler, &server, legacy).ask();
         let asked_for = if legacy { 7000 } else { u64::MAX - 7000 };
@@ -211,7 +211,7 @@ fn no_peer_uses_up_the_numbers_that_the_others_see() {
         (0..4).for_each(|_| again.carry());
         let (mut dialler, session) = (again.dialler, again.acceptor);
         assert!(dialler.protocol.is_open(), "{}", dialler.story());
-        dialler.protocol.send(message(3, 10, 0, 0).into());
+        dialler.protocol.send(message(3, 10, 0, 0));
         dialler.disconnect(LinkDown::Eof, NOW);
         let third = Meeting::over(dialler, &server, legacy).ask();
         assert_eq!(third.meets(&session), Verdict::Resume);
@@ -227,7 +227,7 @@ fn an_acceptor_that_proves_nothing_has_no_say_in_a_session_of_v1() {
             mut dialler,
             acceptor: session,
         } = session_of_osd_3(&server, true);
-        dialler.protocol.send(message(2, 10, 0, 0).into());
+        dialler.protocol.send(message(2, 10, 0, 0));
         dialler.disconnect(LinkDown::Eof, NOW);
         let mut meeting = Meeting::over(dialler, &server, true);
         // It has the banner and the addresses of the one that is not there.

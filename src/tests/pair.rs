@@ -463,7 +463,7 @@ impl Pair {
             self.replies
                 .iter()
                 .cloned()
-                .for_each(|reply| acceptor.protocol.send(reply.into()));
+                .for_each(|reply| acceptor.protocol.send(reply));
         }
         self.collect_closed();
         moved

@@ -406,7 +406,7 @@ fn a_message_that_the_peer_refuses_does_not_make_links_without_a_pause() {
     for wire in [Wire::V1, Wire::V2] {
         let mut run = Conversation::silent(wire, policies.0, policies.1);
         Arc::get_mut(&mut run.server_config).unwrap().max_message = 1000;
-        run.dialler.protocol.send(message(1, 5000, 0, 0).into());
+        run.dialler.protocol.send(message(1, 5000, 0, 0));
         run.start();
         while run.now < Time::ZERO + seconds(60) {
             run.answer_dial();
@@ -430,7 +430,7 @@ fn a_peer_with_nothing_to_say_rests_and_a_message_wakes_it() {
     assert_eq!(run.dialler.protocol.state_name(), "STANDBY");
     assert_eq!(run.dialler.protocol.poll_timeout(), None);
     assert!(!run.dialler.protocol.wants_link());
-    run.dialler.protocol.send(message(6, 1, 0, 0).into());
+    run.dialler.protocol.send(message(6, 1, 0, 0));
     assert!(run.dialler.protocol.wants_link());
     let (now, events) = (run.now, &mut run.dialler.events);
     run.dialler.protocol.wake(now, events);

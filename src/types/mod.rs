@@ -24,6 +24,8 @@ pub use payload::Payload;
 pub use policy::{Policy, PolicySet};
 pub use random::Random;
 pub use rx_buffer::{RxBuffer, RxRequest, received};
+
 pub use secret::{Entropy, NoEntropy, Secret};
+pub use spares::{buffer as spare_buffer, put_buffer as spent_buffer};
 pub use stamps::Stamps;
 pub use time::{Time, WallTime};

@@ -15,6 +15,11 @@ const BATCH: usize = 32;
 /// More than this lie idle more often than not.
 const DEPOT_MAX: usize = 8192;
 
+/// Bytes of a buffer: many small messages, and still a small part of a cache.
+pub const BUFFER_LEN: usize = 64 << 10;
+/// As for messages.
+const BUFFERS_MAX: usize = 64;
+
 type Boxes = Vec<Box<Message>>;
 
 thread_local! {
@@ -24,6 +29,9 @@ thread_local! {
 /// Never waited for: who finds it locked, be it by a thread that was lost in a
 /// fork, goes to the allocator.
 static DEPOT: Mutex<Boxes> = Mutex::new(Vec::new());
+
+/// The same for buffers.
+static BUFFERS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// A message of that kind, otherwise new.
 #[inline]
@@ -58,6 +66,28 @@ pub fn put(mut spent: Box<Message>) {
     });
 }
 
+/// A buffer with room for [`BUFFER_LEN`] bytes.
+pub fn buffer() -> Vec<u8> {
+    let spare = BUFFERS
+        .try_lock()
+        .ok()
+        .and_then(|mut buffers| buffers.pop());
+    spare.unwrap_or_else(|| Vec::with_capacity(BUFFER_LEN))
+}
+
+/// Keeps such a buffer for others; the bytes go.
+pub fn put_buffer(mut buffer: Vec<u8>) {
+    if buffer.capacity() < BUFFER_LEN {
+        return;
+    }
+    buffer.clear();
+    if let Ok(mut buffers) = BUFFERS.try_lock() {
+        if buffers.len() < BUFFERS_MAX {
+            buffers.push(buffer);
+        }
+    }
+}
+
 /// Frees what the depot and this thread have. Other threads keep their few until they
 /// end.
 pub fn release() {
@@ -65,7 +95,10 @@ pub fn release() {
     let depot = DEPOT
         .try_lock()
         .map(|mut depot| std::mem::take(&mut *depot));
-    drop((mine, depot));
+    let buffers = BUFFERS
+        .try_lock()
+        .map(|mut buffers| std::mem::take(&mut *buffers));
+    drop((mine, depot, buffers));
 }
 
 #[cold]

@@ -20,7 +20,7 @@ use super::external::{Newcomer, Place};
 use super::half_open::Entrant;
 use super::injection::Injector;
 use crate::event::{ConnectedSocket, EventCenter, Interest, Readiness, Registered};
-use crate::proto::{Answer, Clock, Event, LinkDown, Outgoing, Protocol};
+use crate::proto::{Answer, Clock, Event, LinkDown, Protocol};
 use crate::types::{AddrType, Time};
 pub(crate) use status::LinkStatus;
 
@@ -186,9 +186,12 @@ impl Link {
         self.settle(scratch, center);
     }
 
-    pub(crate) fn send(&mut self, outgoing: Outgoing) {
-        self.sent += 1;
-        self.protocol.send(outgoing);
+    /// Takes over what was sent.
+    pub(crate) fn fetch(&mut self) {
+        for queued in self.con.outbox().take() {
+            self.sent += queued.messages();
+            self.protocol.send(queued);
+        }
     }
 
     pub(crate) fn keepalive(&mut self) {
@@ -352,6 +355,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.protocol.mark_down();
+        drop(self.con.outbox().take());
         self.stop_waiting();
         self.discard_delayed();
         self.return_budget();

@@ -66,7 +66,9 @@ impl Link {
             Event::Open(peer, by) => {
                 self.half_open = None;
                 self.stall();
-                if self.con.open(peer) {
+                let takes_frames = self.protocol.takes_batches();
+                self.con.outbox().set_takes_frames(takes_frames);
+                if self.con.open(*peer) {
                     self.con.messenger().connected(&self.con, by);
                 }
             }

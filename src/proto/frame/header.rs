@@ -33,6 +33,13 @@ pub struct MessageHeader {
     pub reserved: u16,
 }
 
+/// Puts other numbers into an encoded header.
+#[inline]
+pub fn set_numbers(header: &mut [u8], seq: u64, ack_seq: u64) {
+    header[0..8].copy_from_slice(&seq.to_le_bytes());
+    header[28..36].copy_from_slice(&ack_seq.to_le_bytes());
+}
+
 impl MessageHeader {
     /// The header of `message` when it is written at `seq`.
     #[inline]

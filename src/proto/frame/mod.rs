@@ -7,6 +7,7 @@
 //! msgr2.0  preamble 32 | segments 0..3 | flags 1, crcs 4 x 4
 //! ```
 
+mod batch;
 mod body;
 mod bulk;
 pub mod control;
@@ -25,6 +26,7 @@ mod secure;
 mod tests;
 mod writer;
 
+pub use batch::FrameBatch;
 pub use body::Frame;
 pub use bulk::Bulk;
 pub use crc::segment_crcs;

@@ -135,7 +135,7 @@ impl FrameReader {
     /// Takes the next frame off the front of `input`. Without a whole one it
     /// takes what it need not see again and returns `None`; so it does while a
     /// refused payload waits. Aborted frames are checked and passed over.
-    #[inline]
+    #[inline(always)]
     pub fn next<'a>(
         &mut self,
         input: &mut &'a [u8],

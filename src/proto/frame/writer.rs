@@ -14,6 +14,7 @@ use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::out_queue::Outgoing;
 use crate::types::Payload;
 
+use super::batch::FrameBatch;
 use super::control::Control;
 use super::crc;
 use super::header::{HEADER_LEN, MessageHeader};
@@ -184,6 +185,16 @@ impl FrameWriter {
             Form::Secure(_) => self.sealed_message(outgoing, seq, ack_seq),
             Form::Legacy(_) => self.legacy_message(outgoing, seq),
         }
+    }
+
+    /// True if frames that others have made can go out as they are.
+    pub fn takes_batches(&self) -> bool {
+        matches!(self.form, Form::Crc(Revision::Rev1)) && self.compression.is_none()
+    }
+
+    /// Stages such frames, the first with the number behind `seq`.
+    pub fn batch(&mut self, batch: &FrameBatch, seq: u64, ack_seq: u64) {
+        batch.stage(seq, ack_seq, &mut self.staged);
     }
 
     /// Writes into `buffer` for now instead of an own one, unless bytes of its

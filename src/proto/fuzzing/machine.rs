@@ -391,8 +391,7 @@ impl Script<'_> {
                 message.front.append_copy(self.program.piece());
                 // Our own messages are nothing that a peer makes us keep.
                 if self.end.opened > 0 {
-                    self.end
-                        .command(|protocol, _| protocol.send(message.into()));
+                    self.end.command(|protocol, _| protocol.send(message));
                 }
             }
         }

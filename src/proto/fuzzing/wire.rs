@@ -156,7 +156,7 @@ impl Wire {
         message.tid = self.sent[from];
         message.front.append_copy(&letter(message.tid, len));
         self.sent[from] += 1;
-        self.ends[from].command(|protocol, _| protocol.send(message.into()));
+        self.ends[from].command(|protocol, _| protocol.send(message));
     }
 
     fn step(&mut self, step: u8, program: &mut Program<'_>) {

@@ -276,7 +276,7 @@ impl Protocol {
                 self.session.features = peer.features;
                 self.owner = Owner::of(peer.name, &peer.identity);
                 self.open(Wire::Frames, now);
-                events.push(Event::Open(peer, Initiator::Us));
+                events.push(Event::Open(Box::new(peer), Initiator::Us));
             }
             Done::Resumed(identity) => {
                 self.open(Wire::Frames, now);

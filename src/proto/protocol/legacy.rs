@@ -349,7 +349,7 @@ impl Protocol {
                 identity,
                 lossy: self.policy.lossy,
             };
-            events.push(Event::Open(peer, Initiator::Peer));
+            events.push(Event::Open(Box::new(peer), Initiator::Peer));
         } else {
             events.push(Event::Resumed(identity, Initiator::Peer));
         }

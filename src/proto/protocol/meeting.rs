@@ -247,7 +247,7 @@ impl Protocol {
             lossy,
         };
         self.owner = Owner::of(peer.name, &peer.identity);
-        events.push(Event::Open(peer, Initiator::Peer));
+        events.push(Event::Open(Box::new(peer), Initiator::Peer));
     }
 }
 

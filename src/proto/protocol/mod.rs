@@ -38,7 +38,7 @@ use super::encoding::Unencoded;
 use super::exchange::{Exchange, Wire};
 use super::frame::{FrameReader, FrameWriter};
 use super::handshake::{self, Accepting, Authenticated, Budget, Handshake, Request};
-use super::out_queue::Outgoing;
+use super::out_queue::Queued;
 use super::output::Clock;
 use super::route::route;
 use super::session::Session;
@@ -169,10 +169,17 @@ impl Protocol {
     /// connection it is dropped. If [`Self::wants_link`] now, see
     /// [`Self::wake`].
     #[inline]
-    pub fn send(&mut self, message: Outgoing) {
+    pub fn send(&mut self, queued: impl Into<Queued>) {
         if !self.is_closed() {
-            self.session.push(message);
+            self.session.push(queued);
         }
+    }
+
+    /// True while messages may come as frames: what is written is forgotten, and the
+    /// link has no frames but plain ones.
+    pub fn takes_batches(&self) -> bool {
+        let lossy = self.policy.lossy && !self.is_closed();
+        lossy && matches!(self.state, State::Open(_)) && self.writer.takes_batches()
     }
 
     /// Asks the peer for a sign of life before the next message goes out.

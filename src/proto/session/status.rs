@@ -20,7 +20,7 @@ pub struct SessionStatus {
     /// The last message that the peer said it has.
     pub acked: u64,
     /// Messages that wait to be written, for the first time or again.
-    pub queued: usize,
+    pub queued: u64,
     /// Messages that were written and are not acknowledged.
     pub unacked: usize,
 }
@@ -36,7 +36,7 @@ impl Session {
             in_seq: self.in_seq,
             out_seq: self.out_seq,
             acked: self.acked,
-            queued: self.queue.len() + self.replay.len(),
+            queued: self.queue.messages() + self.replay.len() as u64,
             unacked: self.sent.len(),
         }
     }

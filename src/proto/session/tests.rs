@@ -22,7 +22,7 @@ fn session(messages: u64) -> Session {
 fn write(session: &mut Session, count: usize) -> Vec<(u64, u64)> {
     let mut written = Vec::new();
     while written.len() < count {
-        let Some(next) = session.next(u64::MAX) else {
+        let Some(next) = session.next(u64::MAX).map(Queued::one) else {
             break;
         };
         written.push((next.message.seq, next.message.tid));
@@ -63,7 +63,7 @@ fn late(tid: u64, late: &Arc<Late>) -> Outgoing {
 fn fronts(session: &mut Session, count: usize) -> Vec<usize> {
     let mut written = Vec::new();
     while written.len() < count {
-        let Some(next) = session.next(1000) else {
+        let Some(next) = session.next(1000).map(Queued::one) else {
             break;
         };
         written.push(next.message.front.len());
@@ -106,7 +106,7 @@ fn a_message_that_does_not_encode_is_dropped_and_takes_no_number() {
     session.features = 2000;
     session.push(message(3));
     assert_eq!(write(&mut session, 1), [(1, 1)]);
-    let next = session.next(1000).unwrap();
+    let next = session.next(1000).unwrap().one();
     assert_eq!((next.message.seq, next.message.tid), (2, 3));
     let told = session.take_unencoded();
     let told: Vec<String> = told.iter().map(ToString::to_string).collect();

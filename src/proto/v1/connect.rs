@@ -391,7 +391,7 @@ fn open(
             identity: agreed.identity(ConMode::Crc),
             lossy: context.policy.lossy,
         };
-        Event::Open(peer, Initiator::Us)
+        Event::Open(Box::new(peer), Initiator::Us)
     } else {
         Event::Resumed(agreed.identity(ConMode::Crc), Initiator::Us)
     });
