@@ -164,19 +164,19 @@ impl Message {
     /// segments.
     #[inline]
     pub(super) fn renew(&mut self, kind: u16) {
-        let fresh = Self::new(kind);
-        self.kind = fresh.kind;
-        self.priority = fresh.priority;
-        self.version = fresh.version;
-        self.compat_version = fresh.compat_version;
-        self.tid = fresh.tid;
-        self.seq = fresh.seq;
-        self.data_off = fresh.data_off;
-        self.reserved = fresh.reserved;
+        // As in `new`, field by field: the others are so already.
+        self.kind = kind;
+        self.priority = PRIO_DEFAULT;
+        self.version = 1;
+        self.compat_version = 1;
+        self.tid = 0;
+        self.seq = 0;
+        self.data_off = 0;
+        self.reserved = 0;
         self.front.clear();
         self.middle.clear();
         self.data.clear();
-        self.stamps = fresh.stamps;
+        self.stamps = Stamps::NONE;
     }
 
     /// Bytes of the three segments: what throttles count.

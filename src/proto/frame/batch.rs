@@ -9,7 +9,7 @@ use bytes::BufMut;
 
 use crate::proto::codec::count;
 use crate::proto::out_queue::Outgoing;
-use crate::types::{Message, spare_buffer, spent_buffer};
+use crate::types::{Message, Payload, spare_buffer, spent_buffer};
 
 use super::crc;
 use super::header::{HEADER_LEN, MessageHeader, set_numbers};
@@ -84,12 +84,13 @@ impl FrameBatch {
             let preamble = Preamble::message(lens);
             self.preamble = (preamble, preamble.encode());
         }
-        self.bytes.put_slice(&self.preamble.1);
-        let header = MessageHeader::of(message, self.priority, 0, 0);
-        self.bytes.put_slice(&header.encode());
-        self.bytes.put_slice(&[0; 4]);
-        for payload in payloads {
-            if let Some(short) = payload.as_short() {
+        let mut head = [0; PREAMBLE_LEN + HEADER_LEN + 4];
+        head[..PREAMBLE_LEN].copy_from_slice(&self.preamble.1);
+        let header = MessageHeader::of(message, self.priority, 0, 0).encode();
+        head[PREAMBLE_LEN..][..HEADER_LEN].copy_from_slice(&header);
+        self.bytes.put_slice(&head);
+        for short in payloads.into_iter().filter_map(Payload::as_short) {
+            if !short.is_empty() {
                 self.bytes.put_slice(short);
             }
         }

@@ -133,10 +133,11 @@ impl Body<'_> {
 
     #[inline]
     fn put(&self, start: usize, len: usize, payload: &mut Payload) {
+        if len == 0 {
+            return;
+        }
         match self {
             Self::Borrowed(_) => payload.append_copy(self.segment(start, len)),
-            // In whichever memory that would begin.
-            _ if len == 0 => {}
             Self::Owned(bytes) => payload.append(bytes.slice(start..start + len)),
             Self::Lent(head, data) if start == head.len() => payload.append(data.clone()),
             Self::Lent(head, _) => payload.append(head.slice(start..start + len)),
