@@ -26,6 +26,8 @@ pub use random::Random;
 pub use rx_buffer::{RxBuffer, RxRequest, received};
 
 pub use secret::{Entropy, NoEntropy, Secret};
-pub use spares::{buffer as spare_buffer, put_buffer as spent_buffer};
+pub use spares::{
+    buffer as spare_buffer, large as large_buffer, put_buffer as spent_buffer, share_large,
+};
 pub use stamps::Stamps;
 pub use time::{Time, WallTime};

@@ -8,6 +8,8 @@
 use std::cell::RefCell;
 use std::sync::Mutex;
 
+use bytes::Bytes;
+
 use super::message::Message;
 
 /// How many go between a thread and the depot at once.
@@ -19,6 +21,24 @@ const DEPOT_MAX: usize = 8192;
 pub const BUFFER_LEN: usize = 64 << 10;
 /// As for messages.
 const BUFFERS_MAX: usize = 64;
+
+/// Buffers of such capacities are kept, as long as they are not more in all.
+const LARGE_MIN: usize = 32 << 10;
+const LARGE_MAX: usize = 4 << 20;
+const LARGE_TOTAL: usize = 8 << 20;
+
+/// Buffers for bytes that are not copied, oldest first.
+#[derive(Default)]
+struct Large {
+    buffers: Vec<Vec<u8>>,
+    /// Their capacities.
+    bytes: usize,
+}
+
+static LARGE: Mutex<Large> = Mutex::new(Large {
+    buffers: Vec::new(),
+    bytes: 0,
+});
 
 type Boxes = Vec<Box<Message>>;
 
@@ -88,6 +108,51 @@ pub fn put_buffer(mut buffer: Vec<u8>) {
     }
 }
 
+/// A buffer with at least that much room, and not much more: perhaps one that was used
+/// before, whose pages the system need not find again.
+pub fn large(room: usize) -> Vec<u8> {
+    let fits = |buffer: &Vec<u8>| (room..=2 * room).contains(&buffer.capacity());
+    let spare = LARGE.try_lock().ok().and_then(|mut large| {
+        let at = large.buffers.iter().rposition(fits)?;
+        let spare = large.buffers.remove(at);
+        large.bytes -= spare.capacity();
+        Some(spare)
+    });
+    spare.unwrap_or_else(|| Vec::with_capacity(room))
+}
+
+/// The bytes of a buffer, shared. It is kept for others when nobody refers to them any more.
+pub fn share_large(buffer: Vec<u8>) -> Bytes {
+    match buffer.capacity() {
+        LARGE_MIN..=LARGE_MAX => Bytes::from_owner(Shared(buffer)),
+        _ => buffer.into(),
+    }
+}
+
+struct Shared(Vec<u8>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let mut buffer = std::mem::take(&mut self.0);
+        buffer.clear();
+        if let Ok(mut large) = LARGE.try_lock() {
+            large.bytes += buffer.capacity();
+            large.buffers.push(buffer);
+            // What was used last is used again first, and sizes change.
+            while large.bytes > LARGE_TOTAL {
+                let oldest = large.buffers.remove(0);
+                large.bytes -= oldest.capacity();
+            }
+        }
+    }
+}
+
 /// Frees what the depot and this thread have. Other threads keep their few until they
 /// end.
 pub fn release() {
@@ -98,7 +163,10 @@ pub fn release() {
     let buffers = BUFFERS
         .try_lock()
         .map(|mut buffers| std::mem::take(&mut *buffers));
-    drop((mine, depot, buffers));
+    let large = LARGE
+        .try_lock()
+        .map(|mut large| std::mem::take(&mut *large));
+    drop((mine, depot, buffers, large));
 }
 
 #[cold]

@@ -1,5 +1,7 @@
 //! The body of a large frame, in a buffer of its own.
 
+use crate::types::large_buffer;
+
 use super::preamble::MAX_CONTROL_LEN;
 
 /// An incomplete frame body above this is collected in a buffer of its own. No
@@ -68,7 +70,9 @@ impl BulkBuffer {
         let (ours, rest) = input.split_at(missing.min(input.len()));
         *input = rest;
         let received = buffer.len() + lead.len() + ours.len();
-        if buffer.capacity() < received || buffer.capacity() == 0 {
+        if buffer.capacity() == 0 {
+            buffer = large_buffer(self.capacity_after(received, len));
+        } else if buffer.capacity() < received {
             let capacity = self.capacity_after(received, len);
             buffer.reserve_exact(capacity - buffer.len());
         }

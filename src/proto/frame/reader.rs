@@ -9,7 +9,7 @@ mod lending;
 use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::fault::Fault;
 use crate::proto::output::{Admission, Request};
-use crate::types::Hold;
+use crate::types::{Hold, share_large};
 
 use super::body::{Body, Frame, Layout};
 use super::bulk::{Bulk, BulkBuffer};
@@ -483,7 +483,7 @@ impl FrameReader {
             Form::Secure(opener) => opener.open(preamble, &mut body)?,
             Form::Legacy(form) => (form.check(self.crcs, preamble, &body)?, false),
         };
-        let frame = Frame::new(preamble, layout, Body::Owned(body.into()));
+        let frame = Frame::new(preamble, layout, Body::Owned(share_large(body)));
         Ok((!aborted).then_some(frame))
     }
 }

@@ -16,7 +16,7 @@ use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use crate::proto::codec::{DecodeError, Reader, count};
 use crate::proto::fault::Fault;
-use crate::types::{Payload, Secret};
+use crate::types::{Payload, Secret, large_buffer};
 
 use super::body::Layout;
 use super::control::Control;
@@ -148,7 +148,7 @@ impl Sealer {
         let has_payload = payloads.iter().any(|payload| !payload.is_empty());
         let body: usize = payloads.iter().map(|payload| padded(payload.len())).sum();
         let size = HEAD_LEN + header.len() + body + EPILOGUE_LEN + 2 * TAG_LEN;
-        let mut own = (size >= OWN_MIN).then(|| Vec::with_capacity(size));
+        let mut own = (size >= OWN_MIN).then(|| large_buffer(size));
         if own.is_none() {
             out.reserve(size);
         }

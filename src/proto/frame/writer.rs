@@ -12,7 +12,7 @@ use bytes::{BufMut, Bytes};
 use crate::proto::codec::count;
 use crate::proto::compression::{Algorithm, Compression};
 use crate::proto::out_queue::Outgoing;
-use crate::types::Payload;
+use crate::types::{Payload, share_large};
 
 use super::batch::FrameBatch;
 use super::control::Control;
@@ -369,7 +369,7 @@ impl FrameWriter {
         let sealed = sealer.message(&preamble, &header, payloads, &mut self.staged);
         // Without a nonce nothing is staged, and the writer is worn.
         if let Ok(Some(large)) = sealed {
-            self.borrow(large.into());
+            self.borrow(share_large(large));
         }
     }
 
@@ -397,7 +397,7 @@ impl FrameWriter {
             Form::Secure(sealer) => {
                 let sealed = sealer.message(&preamble, &packed.header, payloads, &mut self.staged);
                 if let Ok(Some(large)) = sealed {
-                    self.borrow(large.into());
+                    self.borrow(share_large(large));
                 }
             }
             Form::Legacy(_) => return false,
