@@ -82,7 +82,7 @@ fn block(
     cell: impl Fn(&Row, usize) -> Option<String>,
 ) {
     let width = |name: &str| name.len().max(7) + 2;
-    let mut line = format!("{title:<51}");
+    let mut line = format!("{title:<52}");
     let filled = |column: &usize| {
         results
             .rows()
@@ -98,7 +98,7 @@ fn block(
         let mark = if row.metric.less_is_better { '<' } else { ' ' };
         let metric = row.metric;
         let mut line = format!(
-            "{:<9}{:<35}{:>5} {mark}",
+            "{:<10}{:<35}{:>5} {mark}",
             row.workload, metric.label, metric.unit
         );
         for column in &filled {

@@ -145,7 +145,7 @@ impl Target {
             AtLeast(least) => (format!(">= {least}"), got >= least),
         };
         Some(Verdict {
-            what: format!("{:<9}{:<37}{who}", self.workload, row.metric.label),
+            what: format!("{:<10}{:<37}{who}", self.workload, row.metric.label),
             wanted,
             got,
             passed,

@@ -250,17 +250,24 @@ static msgr_messenger *new_messenger(msgr_ctx *ctx, unsigned number, int (*fast)
   return m;
 }
 
-/* A messenger has one connection to a peer, so several need a messenger each;
- * they share the context's workers. */
+/* A job of its own has a messenger of its own; they share the context's workers. */
 static msgr_conn *dial_as(msgr_ctx *ctx, unsigned number, int (*fast)(void *, msgr_msg *), void *user) {
   msgr_conn *conn;
   check(msgr_connect(new_messenger(ctx, number, fast, user), MSGR_ENTITY_OSD, bench.addr, &conn), "msgr_connect");
   return conn;
 }
 
-static msgr_conn *dial(msgr_ctx *ctx, unsigned number) {
+static msgr_conn *dial(msgr_ctx *ctx) {
   int (*fast)(void *, msgr_msg *) = bench.work->kind != REQUESTS ? client_acks : bench.loop ? client_loop : client_app;
-  return dial_as(ctx, number, fast, NULL);
+  return dial_as(ctx, 0, fast, NULL);
+}
+
+/* Otherwise a messenger has one connection to a peer. */
+static msgr_conn *dial_another(msgr_conn *first) {
+  msgr_messenger *m = msgr_conn_messenger(first);
+  msgr_conn *conn;
+  check(msgr_connect_with(m, MSGR_ENTITY_OSD, bench.addr, MSGR_CONNECT_ANONYMOUS, &conn), "msgr_connect_with");
+  return conn;
 }
 
 /* All `n` have been used once when it begins; behind the first `busy` the others
@@ -286,7 +293,7 @@ static void run_requests(msgr_ctx *ctx) {
     die("conns", "out of memory");
   sem_init(&done, 0, 0);
   sem_init(&inbox.filled, 0, 0);
-  conns[0] = dial(ctx, 0);
+  conns[0] = dial(ctx);
   double before = 0;
   if (n > 1 && bench.work->depth == 1) {
     /* Nothing is in flight when this ends, so the others begin afresh. */
@@ -295,7 +302,7 @@ static void run_requests(msgr_ctx *ctx) {
     before = server_kib(&bench);
   }
   for (unsigned i = 1; i < n; i++)
-    conns[i] = dial(ctx, i);
+    conns[i] = dial_another(conns[0]);
   measure(&bench, conns, n, busy);
   meter.kib_per_conn = (server_kib(&bench) - before) / (n > 1 ? n - 1 : 1);
   meter_print(&meter, &bench);
@@ -343,7 +350,7 @@ int main(int argc, char **argv) {
     _exit(0);
   }
   const struct sender sender = {make, send_message, acked};
-  only = dial(ctx, 0);
+  only = dial(ctx);
   if (bench.work->kind == CROWD)
     one_way_of_many(&bench, sender);
   else if (bench.work->kind == ONE_WAY)

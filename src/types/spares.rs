@@ -247,6 +247,42 @@ mod tests {
     }
 
     #[test]
+    fn a_large_buffer_is_used_again_once_nobody_refers_to_its_bytes() {
+        const ROOM: usize = 3_333_333;
+        let place = |buffer: &[u8]| buffer.as_ptr() as usize;
+        let used_again = || {
+            let mut buffer = large(ROOM);
+            buffer.resize(1000, 7);
+            let (bytes, first) = (share_large(buffer), large(ROOM));
+            let part = bytes.slice(10..20);
+            let at = place(&bytes);
+            assert_ne!(place(&first), at, "it is in use");
+            drop(bytes);
+            assert_ne!(place(&large(ROOM)), at, "so it is still");
+            assert_eq!(part, [7; 10][..]);
+            drop(part);
+            let again = large(ROOM / 2 + 1);
+            assert!(again.is_empty());
+            place(&again) == at
+        };
+        // Other tests take some, too, but not always first.
+        assert!((0..1000).any(|_| used_again()));
+        assert!(large(ROOM / 2 - 1).capacity() < ROOM, "that would be waste");
+    }
+
+    #[test]
+    fn no_more_than_so_many_bytes_of_large_buffers_are_kept() {
+        let shared: Vec<_> = (0..20).map(|_| share_large(large(LARGE_MAX / 2))).collect();
+        drop(shared);
+        drop(share_large(large(LARGE_MAX + 1)));
+        let kept = LARGE.lock().unwrap();
+        let capacities = kept.buffers.iter().map(Vec::capacity);
+        assert!(capacities.clone().all(|one| one <= LARGE_MAX));
+        assert_eq!(capacities.sum::<usize>(), kept.bytes);
+        assert!(kept.bytes <= LARGE_TOTAL);
+    }
+
+    #[test]
     fn the_end_of_a_messages_object_may_use_messages() {
         struct Sends;
         impl Drop for Sends {
