@@ -14,6 +14,8 @@ pub enum Mutation {
     LoseQueueOnReplace,
     /// Nobody is told that the peer has lost the session.
     ForgetResetCallback,
+    /// No bug, but what an allocator may do: buffers have more room than was asked for.
+    RoomyBuffers,
 }
 
 /// Has this bug been put in? Only ever in tests.

@@ -151,6 +151,9 @@ impl Link {
                     self.count_received(&got);
                     if matches!(got, Ok(1..)) {
                         self.parse_bulk(scratch, center);
+                        if excess > 0 && self.socket.is_some() {
+                            self.resume(scratch, center);
+                        }
                     }
                     (got, room)
                 }

@@ -1,5 +1,6 @@
 //! The body of a large frame, in a buffer of its own.
 
+use crate::proto::mutation::{self, Mutation};
 use crate::types::large_buffer;
 
 use super::preamble::MAX_CONTROL_LEN;
@@ -95,6 +96,10 @@ impl BulkBuffer {
 
     fn capacity_after(&self, received: usize, len: usize) -> usize {
         let believed = START.max(self.largest).max(received.saturating_mul(2));
-        len.min(believed)
+        let exact = len.min(believed);
+        match mutation::is(Mutation::RoomyBuffers) {
+            true => exact + 1000,
+            false => exact,
+        }
     }
 }

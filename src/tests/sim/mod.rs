@@ -21,6 +21,7 @@ mod storm;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use crate::proto::{Mutation, with_mutation};
 use plan::Wire;
 use run::{Outcome, is_replay, run};
 
@@ -95,6 +96,13 @@ fn simulated_clusters_keep_every_promise() {
          {faults} faults, {messages} messages, 0 violations"
     );
     assert!(is_replay() || faults > 10 * seeds, "that was too easy");
+}
+
+#[test]
+fn buffers_with_more_room_than_was_asked_for_hold_nothing_up() {
+    with_mutation(Mutation::RoomyBuffers, || {
+        (0..500).for_each(|seed| drop(checked(seed)));
+    });
 }
 
 #[test]
