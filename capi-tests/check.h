@@ -55,6 +55,7 @@ static inline void check_result(const char *file, int line, const char *call, in
  *
  *     LOCKED(got++);                      in a callback
  *     WAIT_UNTIL(got == 10);              in main
+ *     CHECK_LOCKED(lost == 0);            in main, at once
  *
  * WAIT_UNTIL fails the test after a time that only a hang can take.
  */
@@ -103,6 +104,8 @@ static inline void check_leave(void)
         statement;                                                             \
         check_leave();                                                         \
     } while (0)
+
+#define CHECK_LOCKED(condition) LOCKED(CHECK(condition))
 
 #define WAIT_UNTIL(condition)                                                  \
     do {                                                                       \

@@ -311,7 +311,7 @@ static void a_method_that_is_not_supported_is_declined_before_anybody_is_asked()
         CHECK_OK(client->start());
         const ConnectionRef con = client->connect_to_osd(server->get_myaddrs());
         WAIT_UNTIL(at_client.fast_connects + at_client.resets == 1);
-        CHECK(at_client.fast_connects == (required[0] == 'n') && picky.asked == at_client.fast_connects);
+        CHECK_LOCKED(at_client.fast_connects == (required[0] == 'n') && picky.asked == at_client.fast_connects);
         for (Messenger *m : {client.get(), server.get()}) {
             CHECK_OK(m->shutdown());
             CHECK_OK(m->wait());

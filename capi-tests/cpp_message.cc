@@ -40,9 +40,9 @@ static void a_message_goes_with_its_last_reference()
     MessageRef second = first;
     CHECK(first->get_nref() == 2 && first->get_type() == NOTE && first->get_priority() == 0);
     first.reset();
-    CHECK(Note::alive == 1 && completed == 0);
+    CHECK_LOCKED(Note::alive == 1 && completed == 0);
     second.reset();
-    CHECK(Note::alive == 0 && completed == 1);
+    CHECK_LOCKED(Note::alive == 0 && completed == 1);
 }
 
 static void what_cannot_be_sent_is_dropped()
@@ -52,7 +52,7 @@ static void what_cannot_be_sent_is_dropped()
     Pair pair(cct.get(), witness, witness);
     pair.con->mark_down();
     CHECK_IS(pair.con->send_message(new Note("nobody")), -ENOTCONN);
-    CHECK(Note::alive == 0);
+    CHECK_LOCKED(Note::alive == 0);
     witness.forget();
     pair.end();
 }
@@ -75,9 +75,9 @@ static void to_itself_a_messenger_delivers_the_same_object()
     CHECK_OK(m->wait());
     witness.forget();
     m.reset();
-    CHECK(note->text == "to myself" && Note::alive == 1);
+    CHECK_LOCKED(note->text == "to myself" && Note::alive == 1);
     note.reset();
-    CHECK(Note::alive == 0);
+    CHECK_LOCKED(Note::alive == 0);
 }
 
 static void a_message_comes_as_an_object_of_its_class(bool fast)
@@ -132,7 +132,7 @@ static void one_that_nobody_takes_goes_unless_it_was_kept()
     second.keeps = false;
     CHECK_OK(pair.con->send_message(new Note("kept by nobody")));
     WAIT_UNTIL(second.got == 2 && Note::alive == 1);
-    CHECK(at_server.got == 2 && static_cast<Note *>(second.kept[0].get())->text == "kept by the second");
+    CHECK_LOCKED(at_server.got == 2 && static_cast<Note *>(second.kept[0].get())->text == "kept by the second");
     CHECK(!second.kept[0]->get_recv_stamp().is_zero());
     at_server.forget();
     second.forget();
@@ -207,7 +207,7 @@ static void one_that_cannot_be_decoded_ends_the_link()
     reports = 0;
     CHECK_OK(pair.con->send_message(new Broken));
     WAIT_UNTIL(reports == 1 && at_client.resets == 1);
-    CHECK(at_server.got == 0);
+    CHECK_LOCKED(at_server.got == 0);
     at_client.forget();
     at_server.forget();
     pair.end();
@@ -224,7 +224,7 @@ static void one_that_cannot_be_encoded_is_dropped_alone()
     CHECK_OK(pair.con->send_message2(broken));
     CHECK_OK(pair.con->send_message(new Note("after it")));
     WAIT_UNTIL(at_server.got == 1);
-    CHECK(reports == 1 && at_client.resets == 0);
+    CHECK_LOCKED(reports == 1 && at_client.resets == 0);
     WAIT_UNTIL(Note::alive == 0);
     at_server.forget();
     pair.end();
@@ -252,7 +252,7 @@ static void a_callback_that_throws_has_dispatched_its_message()
     CHECK_OK(pair.con->send_message(new Note("two", 1)));
     CHECK_OK(pair.con->send_message(new Note("three", 2)));
     WAIT_UNTIL(at_server.got == 3);
-    CHECK(reports == 1);
+    CHECK_LOCKED(reports == 1);
     at_server.forget();
     WAIT_UNTIL(Note::alive == 0);
     pair.end();

@@ -20,7 +20,7 @@ static void a_messenger_that_was_never_started_waits_for_nothing()
     CHECK(m->get_dispatch_queue_len() == 0);
     CHECK(!m->connect_to_osd(entity_addrvec_t()));
     CHECK_IS(m->send_to_mon(new Note("nobody"), entity_addrvec_t()), -ENOTCONN);
-    CHECK(Note::alive == 0);
+    CHECK_LOCKED(Note::alive == 0);
 }
 
 static void what_is_set_before_the_start_can_be_asked_for()
@@ -67,11 +67,10 @@ static void a_connection_is_one_object_wherever_it_is_met()
     Witness at_server(cct.get()), at_client(cct.get());
     Pair pair(cct.get(), at_server, at_client);
     WAIT_UNTIL(at_client.connects == 1 && at_server.accepts == 1);
-    CHECK(at_client.last == pair.con && at_client.fast_connects == 1 && at_server.fast_accepts == 1);
+    CHECK_LOCKED(at_client.last == pair.con && at_client.fast_connects == 1 && at_server.fast_accepts == 1);
     CHECK(pair.con->is_connected() && !pair.con->is_anon() && !pair.con->is_loopback());
     CHECK(pair.con->get_messenger() == pair.client.get());
     CHECK(pair.client->connect_to_osd(pair.server->get_myaddrs()) == pair.con);
-    CHECK(pair.client->connect_to_osd(pair.server->get_myaddrs(), true) != pair.con);
     CHECK(pair.con->peer_is_osd() && pair.con->get_peer_id() == 0 && pair.con->get_features() != 0);
     CHECK(pair.con->get_peer_addrs() == pair.server->get_myaddrs());
     CHECK(pair.con->get_peer_name() == entity_name_t::OSD(0) && pair.con->get_con_mode() == MSGR_CON_MODE_CRC);
@@ -84,8 +83,26 @@ static void a_connection_is_one_object_wherever_it_is_met()
     WAIT_UNTIL(at_client.got == 1 && at_client.last == pair.con);
     pair.con->mark_down();
     WAIT_UNTIL(at_server.resets == 1);
-    CHECK(!accepted->is_connected() && at_client.resets == 0);
+    CHECK_LOCKED(!accepted->is_connected() && at_client.resets == 0);
     accepted.reset();
+    at_server.forget();
+    at_client.forget();
+    pair.end();
+}
+
+static void an_anonymous_connection_is_another_each_time()
+{
+    auto cct = check_context();
+    Witness at_server(cct.get()), at_client(cct.get());
+    Pair pair(cct.get(), at_server, at_client);
+    ConnectionRef anon = pair.client->connect_to_osd(pair.server->get_myaddrs(), true);
+    CHECK(anon != pair.con && anon->is_anon() && !pair.con->is_anon());
+    CHECK(pair.client->connect_to_osd(pair.server->get_myaddrs()) == pair.con);
+    WAIT_UNTIL(at_client.connects == 2 && at_server.accepts == 2);
+    anon->mark_down();
+    WAIT_UNTIL(at_server.resets == 1);
+    CHECK_LOCKED(pair.con->is_connected() && at_client.resets == 0);
+    anon.reset();
     at_server.forget();
     at_client.forget();
     pair.end();
@@ -211,18 +228,18 @@ static void a_dispatcher_may_name_its_fast_types_and_see_the_others_first()
     at_server.fast = true;
     Pair pair(cct.get(), at_server, at_client);
     CHECK_OK(pair.server->add_dispatcher_tail(&tail));
-    for (bool keeps : {false, true}) {
-        at_server.keeps = keeps;
+    for (int round : {1, 2}) {
+        LOCKED(at_server.keeps = round == 2);
         CHECK_OK(pair.con->send_message(new Note("fast")));
         CHECK_OK(pair.con->send_message(new MRaw(77)));
+        WAIT_UNTIL(at_server.got == 2 * round && at_server.seen == 2 * round);
     }
-    WAIT_UNTIL(at_server.got == 4 && at_server.seen == 4);
     CHECK(static_cast<Note *>(at_server.kept[0].get())->text == "fast");
     CHECK_OK(pair.server->remove_dispatcher(&at_server));
     CHECK_IS(pair.server->remove_dispatcher(&at_server), -ENOENT);
     CHECK_OK(pair.con->send_message(new Note("to who is left")));
     WAIT_UNTIL(tail.got == 1);
-    CHECK(at_server.got == 4 && at_server.seen == 4);
+    CHECK_LOCKED(at_server.got == 4 && at_server.seen == 4);
     for (Witness *witness : {static_cast<Witness *>(&at_server), &at_client, &tail})
         witness->forget();
     WAIT_UNTIL(Note::alive == 0);
@@ -454,6 +471,7 @@ int main()
     what_is_set_before_the_start_can_be_asked_for();
     presets_of_policies_are_ceph_s();
     a_connection_is_one_object_wherever_it_is_met();
+    an_anonymous_connection_is_another_each_time();
     a_session_goes_when_it_is_cleared_or_with_its_connection();
     a_lossless_session_outlives_its_links();
     dispatchers_may_come_after_the_start();
@@ -463,6 +481,6 @@ int main()
     a_dummy_lets_everybody_in();
     a_server_in_c_answers_a_client_in_cpp();
     a_server_in_cpp_answers_a_client_in_c();
-    CHECK(Note::alive == 0);
+    CHECK_LOCKED(Note::alive == 0);
     return 0;
 }

@@ -550,11 +550,11 @@ static void what_is_no_request_ends_the_link()
 {
     auto cct = check_context();
     Witness osd(cct.get()), client(cct.get());
-    Pair pair(cct.get(), osd, client);
     msgr::exception_report = count_report;
+    Pair pair(cct.get(), osd, client);
     CHECK_OK(pair.con->send_message(new Impostor));
     WAIT_UNTIL(reports == 1 && client.resets == 1);
-    CHECK(osd.got == 0);
+    CHECK_LOCKED(osd.got == 0);
     client.forget();
     osd.forget();
     pair.end();

@@ -80,8 +80,8 @@ static void the_callee_chooses_by_message(void)
     send_one(conn, FAST_TYPE, 3);
     send_one(conn, SLOW_TYPE, 4);
     WAIT_UNTIL(seen.fast == 2 && seen.slow == 2);
-    CHECK(seen.can_fast >= 4);
-    CHECK(!pthread_equal(seen.fast_thread, seen.slow_thread));
+    CHECK_LOCKED(seen.can_fast >= 4);
+    CHECK_LOCKED(!pthread_equal(seen.fast_thread, seen.slow_thread));
     CHECK(check_holds(seen.kept, MSGR_FRONT, "hi"));
     CHECK_IS(msgr_conn_peer_type(msgr_msg_conn(seen.kept)), MSGR_ENTITY_CLIENT);
 
@@ -111,7 +111,7 @@ static void without_the_flag_nobody_is_asked(void)
     CHECK_OK(msgr_connect(client, MSGR_ENTITY_OSD, addrs, &conn));
     send_one(conn, SLOW_TYPE, 1);
     WAIT_UNTIL(seen.slow == 1);
-    CHECK(seen.can_fast == 0 && seen.fast == 0);
+    CHECK_LOCKED(seen.can_fast == 0 && seen.fast == 0);
     msgr_conn_unref(conn);
     check_end(client);
     check_end(server);
@@ -185,7 +185,7 @@ static void a_list_of_types_stands_for_the_question(void)
     send_one(conn, 0, 4);
     send_one(conn, 64 + FAST_TYPE, 5);
     WAIT_UNTIL(seen.fast == 2 && seen.slow == 3);
-    CHECK(seen.can_fast == 0 && seen.first == 5);
+    CHECK_LOCKED(seen.can_fast == 0 && seen.first == 5);
     msgr_conn_unref(conn);
     check_end(client);
     check_end(server);

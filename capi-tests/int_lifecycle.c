@@ -158,7 +158,7 @@ static void connections_are_marked_down_by_address_or_all(void)
     talk(two, &at_second);
     talk(three, &at_second);
     CHECK(msgr_conn_peer_id(one) == 1 && msgr_conn_peer_id(two) == 2);
-    CHECK(at_hub.reset == 0);
+    CHECK_LOCKED(at_hub.reset == 0);
 
     CHECK_OK(msgr_mark_down_addrs(hub, first_addrs));
     CHECK_OK(msgr_mark_down_addrs(hub, first_addrs));
@@ -178,7 +178,7 @@ static void connections_are_marked_down_by_address_or_all(void)
     end(hub, &at_hub);
     end(first, &at_first);
     end(second, &at_second);
-    CHECK(at_hub.reset == 3);
+    CHECK_LOCKED(at_hub.reset == 3);
     msgr_ctx_unref(ctx);
 }
 
@@ -202,7 +202,7 @@ static void a_disposable_connection_is_not_dialled_again(void)
     WAIT_UNTIL(at_client.reset == 1);
     CHECK_IS(msgr_send(conn, check_message(1, "x")), -ENOTCONN);
     CHECK_OK(msgr_conn_mark_disposable(conn));
-    CHECK(at_client.connected == 1 && msgr_conn_queued_bytes(conn) == 0);
+    CHECK_LOCKED(at_client.connected == 1 && msgr_conn_queued_bytes(conn) == 0);
     msgr_conn_unref(conn);
     end(client, &at_client);
     end(server, &at_server);
@@ -266,7 +266,7 @@ static void a_daemon_comes_back_as_another(void)
     CHECK_OK(msgr_send(conn, check_message(9, "rebind")));
     CHECK_OK(msgr_send(conn, check_message(7, "rebind")));
     WAIT_UNTIL(at_daemon.got == 3 && at_daemon.reset == 2);
-    CHECK(at_daemon.rebind_in_fast == -EDEADLK && at_daemon.rebind_in_dispatch == 0);
+    CHECK_LOCKED(at_daemon.rebind_in_fast == -EDEADLK && at_daemon.rebind_in_dispatch == 0);
     CHECK(msgr_get_myaddrs(daemon, last, sizeof(last)) > 0 && strcmp(last, after) != 0);
     msgr_conn_unref(conn);
     CHECK_OK(msgr_connect(other, MSGR_ENTITY_OSD, last, &conn));

@@ -88,7 +88,7 @@ static void mark_down_ends_it_for_both(void)
     msgr_conn_unref(at_server.last);
     check_end(client);
     check_end(server);
-    CHECK(at_server.reset == 1 && at_client.reset == 1);
+    CHECK_LOCKED(at_server.reset == 1 && at_client.reset == 1);
     msgr_ctx_unref(ctx);
 }
 
@@ -108,7 +108,7 @@ static void a_dropped_reference_does_not_close(void)
     CHECK_OK(msgr_connect(client, MSGR_ENTITY_OSD, addrs, &conn));
     CHECK_OK(msgr_send(conn, check_message(1, "x")));
     WAIT_UNTIL(at_server.got == 2);
-    CHECK(at_server.accepted == 1);
+    CHECK_LOCKED(at_server.accepted == 1);
     msgr_conn_unref(conn);
     msgr_conn_unref(at_server.last);
     check_end(client);
@@ -181,7 +181,7 @@ static void a_refused_port_is_told_until_mark_down(void)
     WAIT_UNTIL(freed == 1); /* what was queued is dropped */
     msgr_conn_unref(conn);
     check_end(client);
-    CHECK(at_client.reset == 0 && at_client.connected == 0);
+    CHECK_LOCKED(at_client.reset == 0 && at_client.connected == 0);
     CHECK_OK(msgr_set_log_level(MSGR_LOG_WARN));
     msgr_ctx_unref(ctx);
 }
@@ -200,7 +200,7 @@ static void ones_own_address_is_the_loopback_connection(void)
     CHECK_IS(msgr_conn_is_connected(conn), 1);
     CHECK_OK(msgr_send(conn, check_message(1, "to myself")));
     WAIT_UNTIL(seen.got == 1);
-    CHECK(seen.accepted == 0 && seen.connected == 0);
+    CHECK_LOCKED(seen.accepted == 0 && seen.connected == 0);
     msgr_conn_unref(conn);
     msgr_conn_unref(loopback);
     check_end(server);
