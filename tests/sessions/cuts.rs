@@ -14,14 +14,10 @@ const CUTS: [Cut; 5] = [
     Cut::DiallerOnly,
 ];
 
-/// Plans that break the first `connections` connections, each somewhere in its
-/// first `within` bytes, and no later one.
-fn broken(seed: u64, connections: u64, within: u64, how: Cut) -> impl FnMut(u64) -> Plan + Send {
+/// Plans that break each connection somewhere in its first `within` bytes.
+fn broken(seed: u64, within: u64, how: Cut) -> impl FnMut(u64) -> Plan + Send {
     let mut random = Random(seed);
-    move |index| {
-        if index >= connections {
-            return Plan::default();
-        }
+    move |_| {
         let way = random.pick(&[Way::Up, Way::Down]);
         Plan::cut(way, random.below(within), how)
     }
@@ -33,13 +29,18 @@ fn each_kind_of_cut(kind: Kind) {
     for (seed, how) in CUTS.into_iter().enumerate() {
         let seed = seed as u64;
         let mut pair = Pair::new(kind, seed, &[]);
-        pair.b.proxy().plan(broken(seed, 12, 60_000, how));
+        pair.b.proxy().plan(broken(seed, 60_000, how));
         if kind != Kind::ClientServer {
-            pair.a.proxy().plan(broken(seed + 100, 12, 60_000, how));
+            pair.a.proxy().plan(broken(seed + 100, 60_000, how));
         }
         pair.connect();
+        // Of two that are dialled at once one is given up, cut or not.
         while pair.seen(|seen| seen.cuts) < 12 {
             pair.exchange(40, 20_000);
+        }
+        pair.b.proxy().plan(|_| Plan::default());
+        if kind != Kind::ClientServer {
+            pair.a.proxy().plan(|_| Plan::default());
         }
         pair.finish();
     }
