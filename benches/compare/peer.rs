@@ -35,6 +35,8 @@ enum Variant {
     Secure,
     /// msgr compressing what it sends.
     Packed,
+    /// msgr by another congestion control than the system's.
+    Reno,
     /// Ceph's own messenger, of which there are only figures.
     Ceph {
         secure: bool,
@@ -84,6 +86,7 @@ impl Peer {
             Variant::Packed if name.starts_with(['d', 'e']) => {
                 vec!["--set", "ms_compress_mode=force", "--set", ALGORITHM]
             }
+            Variant::Reno if name.starts_with('e') => vec!["--set", "ms_tcp_congestion=reno"],
             _ => return None,
         };
         if self.raw {
@@ -110,6 +113,7 @@ pub(crate) fn line_up(built: &Built) -> Vec<Peer> {
         ("loop", "msgr", Variant::Loop, built.library.as_ref()),
         ("secure", "msgr", Variant::Secure, built.library.as_ref()),
         ("packed", "msgr", Variant::Packed, built.library.as_ref()),
+        ("reno", "msgr", Variant::Reno, built.library.as_ref()),
         ("base", "msgr", Variant::Plain, built.baseline.as_ref()),
         ("base-loop", "msgr", Variant::Loop, built.baseline.as_ref()),
     ];
@@ -147,7 +151,7 @@ fn known((name, secure): (&'static str, bool)) -> Peer {
 }
 
 /// Which columns are divided by which: what is judged, and against whom.
-pub(crate) const RATIOS: [(&str, &str); 13] = [
+pub(crate) const RATIOS: [(&str, &str); 14] = [
     ("msgr", "raw"),
     ("msgr", "raw+"),
     ("msgr", "zmq"),
@@ -157,6 +161,7 @@ pub(crate) const RATIOS: [(&str, &str); 13] = [
     ("loop", "zmq"),
     ("secure", "msgr"),
     ("packed", "msgr"),
+    ("reno", "msgr"),
     ("msgr", "ceph"),
     ("secure", "ceph-sec"),
     ("msgr", "base"),

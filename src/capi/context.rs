@@ -115,6 +115,9 @@ pub unsafe extern "C" fn msgr_ctx_unref(ctx: *mut msgr_ctx) {
 ///   the same folder set dials that first. Addresses and all else stay as they
 ///   are. The folder must belong to the process's user or to root, nobody else
 ///   may write to it, and it must not be a symbolic link.
+/// * `ms_tcp_congestion` (none: the system's): by what TCP controls how much is under
+///   way, such as "reno", "cubic" or "bbr". A messenger is not made if the system does
+///   not have that, or does not let this process use it.
 /// * `ms_max_half_open` (4096, 0 for no limit): so many accepted connections may
 ///   be without a session at a time. For one more the oldest is closed.
 /// * `ms_max_half_open_per_source` (256): so many of them from one IPv4 address

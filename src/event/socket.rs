@@ -3,8 +3,9 @@
 //! Every descriptor is close-on-exec, and no write raises SIGPIPE.
 
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
@@ -32,6 +33,9 @@ pub struct SocketOptions {
     pub sharing: PortSharing,
     /// Class and priority of what is sent; none leaves them to the kernel.
     pub priority: Option<i32>,
+    /// The congestion control of what is sent, by the system's name; none leaves it
+    /// to the kernel.
+    pub congestion: Option<Arc<str>>,
     /// Connect from that address of this host; without it the kernel chooses.
     pub source: Option<IpAddr>,
 }
@@ -44,12 +48,19 @@ impl Default for SocketOptions {
             backlog: 512,
             sharing: PortSharing::Alone,
             priority: None,
+            congestion: None,
             source: None,
         }
     }
 }
 
 impl SocketOptions {
+    /// An error if this system does not have, or does not let this process have, what a
+    /// new socket shall be like.
+    pub fn check(&self) -> io::Result<()> {
+        new_socket((Ipv4Addr::LOCALHOST, 0).into(), self).map(drop)
+    }
+
     /// What a socket with a peer gets.
     fn apply(&self, socket: &Socket, peer: SocketAddr) -> io::Result<()> {
         // Not by `socket2`, which has changed the name of that call.
@@ -322,6 +333,10 @@ fn new_socket(addr: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     if options.rcvbuf > 0 {
         // Before connect or listen, since the window's scale is settled there.
         socket.set_recv_buffer_size(options.rcvbuf)?;
+    }
+    if let Some(congestion) = &options.congestion {
+        // Accepted sockets have the listener's.
+        rustix::net::sockopt::set_tcp_congestion(&socket, congestion)?;
     }
     Ok(socket)
 }

@@ -94,6 +94,8 @@ const OPTIONS: &[OptionRow] = &[
     // sockets
     OptionRow("ms_tcp_nodelay", Bool, Messenger, "true"),
     OptionRow("ms_tcp_rcvbuf", Size, Messenger, "0"),
+    // Not in Ceph.
+    OptionRow("ms_tcp_congestion", Text, Messenger, ""),
     OptionRow("ms_tcp_prefetch_max_size", Size, Ignored, "4K"),
     OptionRow("ms_tcp_listen_backlog", Count, Messenger, "512"),
     // Not in Ceph: a folder in which processes of one host meet; none by default.

@@ -1,5 +1,6 @@
 //! The options of one messenger, read when it is created.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::conf::Conf;
@@ -73,6 +74,7 @@ impl Options {
                 backlog: i32::try_from(conf.number("ms_tcp_listen_backlog")).unwrap_or(i32::MAX),
                 sharing: PortSharing::Alone,
                 priority: None,
+                congestion: congestion(conf)?,
                 source: None,
             },
             bind_before_connect: conf.switch("ms_bind_before_connect"),
@@ -127,6 +129,23 @@ impl Options {
 fn local_sockets(conf: &Conf) -> Result<Option<LocalSockets>> {
     let dir = conf.get("ms_local_socket_dir")?;
     Ok((!dir.is_empty()).then(|| LocalSockets::new(dir)))
+}
+
+/// By name, if the system has it for this process.
+fn congestion(conf: &Conf) -> Result<Option<Arc<str>>> {
+    let name = conf.get("ms_tcp_congestion")?;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let congestion = Some(Arc::from(name));
+    let wish = SocketOptions {
+        congestion: congestion.clone(),
+        ..SocketOptions::default()
+    };
+    match wish.check() {
+        Ok(()) => Ok(congestion),
+        Err(error) => Err(Error::invalid(format!("ms_tcp_congestion: {error}"))),
+    }
 }
 
 fn port(conf: &Conf, key: &str) -> Result<u16> {
@@ -262,6 +281,19 @@ mod tests {
         conf.set("ms_compression_algorithm", "brotli", false)
             .unwrap();
         assert_eq!(settings(&conf).any.algorithms, [Algorithm::None]);
+    }
+
+    #[test]
+    fn a_congestion_control_that_the_system_does_not_have_is_refused() {
+        let conf = Conf::default();
+        let read = |conf: &Conf| Options::read(conf).map(|read| read.socket.congestion);
+        assert_eq!(read(&conf).unwrap(), None);
+        conf.set("ms_tcp_congestion", "reno", false).unwrap();
+        assert_eq!(read(&conf).unwrap().as_deref(), Some("reno"));
+        conf.set("ms_tcp_congestion", "hope", false).unwrap();
+        let error = read(&conf).unwrap_err();
+        assert_eq!(error.errno(), libc::EINVAL);
+        assert!(error.to_string().contains("ms_tcp_congestion"), "{error}");
     }
 
     #[test]

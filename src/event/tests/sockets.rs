@@ -256,6 +256,7 @@ fn a_write_to_a_closed_peer_is_an_error_and_raises_no_signal() {
 fn every_socket_is_closed_on_exec_and_set_up_as_asked() {
     let wish = SocketOptions {
         rcvbuf: 65536,
+        congestion: Some("reno".into()),
         ..options()
     };
     let listener = ServerSocket::listen(v4(), &wish).unwrap();
@@ -273,6 +274,8 @@ fn every_socket_is_closed_on_exec_and_set_up_as_asked() {
     }
     for socket in [&dialler, &accepted] {
         assert!(SockRef::from(socket).tcp_nodelay().unwrap());
+        let congestion = SockRef::from(socket).tcp_congestion().unwrap();
+        assert!(congestion.starts_with(b"reno\0"), "{congestion:?}");
     }
 }
 
