@@ -197,7 +197,17 @@ impl FrameReader {
             let opened = match self.take(len, input) {
                 Some(body) => {
                     self.pending = None;
-                    self.open(plain, &preamble, body)
+                    match plain {
+                        Some(revision) => match self.open(revision, &preamble, body)? {
+                            // At once, since a frame is dear to move.
+                            Some(frame) if !preamble.is_compressed => return Ok(Some(frame)),
+                            opened => Ok(opened),
+                        },
+                        None => {
+                            let whole = [self.form.lead(), body].concat();
+                            self.open_bulk(&preamble, whole)
+                        }
+                    }
                 }
                 None => {
                     self.pending = Some(preamble);
@@ -450,18 +460,14 @@ impl FrameReader {
         Some(body)
     }
 
-    /// Checks a body. `None`: its sender gave it up.
-    #[inline]
+    /// Checks a body in the open. `None`: its sender gave it up.
+    #[inline(always)]
     fn open<'a>(
         &mut self,
-        plain: Option<Revision>,
+        revision: Revision,
         preamble: &Preamble,
         body: &'a [u8],
     ) -> Result<Option<Frame<'a>>, Fault> {
-        let Some(revision) = plain else {
-            let whole = [self.form.lead(), body].concat();
-            return self.open_bulk(preamble, whole);
-        };
         self.bulk.believe(body.len());
         let (second, aborted) = plain::check(revision, self.crcs, preamble, body)?;
         let frame = Frame::new(preamble, Layout::plain(second), Body::Borrowed(body));
