@@ -27,7 +27,8 @@ pub use rx_buffer::{RxBuffer, RxRequest, received};
 
 pub use secret::{Entropy, NoEntropy, Secret};
 pub use spares::{
-    buffer as spare_buffer, large as large_buffer, put_buffer as spent_buffer, share_large,
+    BUFFER_LEN, buffer as spare_buffer, large as large_buffer, put_buffer as spent_buffer,
+    share_large,
 };
 pub use stamps::Stamps;
 pub use time::{Time, WallTime};

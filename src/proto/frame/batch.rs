@@ -9,7 +9,7 @@ use bytes::BufMut;
 
 use crate::proto::codec::count;
 use crate::proto::out_queue::Outgoing;
-use crate::types::{Message, Payload, spare_buffer, spent_buffer};
+use crate::types::{BUFFER_LEN, Message, Payload, spare_buffer, spent_buffer};
 
 use super::crc;
 use super::header::{HEADER_LEN, MessageHeader, set_numbers};
@@ -126,11 +126,10 @@ impl FrameBatch {
 
     #[cold]
     fn grow(&mut self, more: usize) -> bool {
-        let mut larger = spare_buffer();
-        if larger.capacity() - self.bytes.len() < more {
-            spent_buffer(larger);
+        if BUFFER_LEN.saturating_sub(self.bytes.len()) < more {
             return false;
         }
+        let mut larger = spare_buffer();
         larger.put_slice(&self.bytes);
         spent_buffer(std::mem::replace(&mut self.bytes, larger));
         true
