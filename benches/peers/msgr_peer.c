@@ -148,32 +148,38 @@ static void wait_done(void) {
 
 /* ---- client: acknowledgements --------------------------------------------- */
 
+/* Of many threads each waits at the step that it waits for: those whose turn has not come sleep on. */
+enum { STEP = 256, STEPS = 64 };
+
 static struct {
   pthread_mutex_t lock;
-  pthread_cond_t risen;
-  uint64_t highest, wanted;
-} acks = {.lock = PTHREAD_MUTEX_INITIALIZER, .risen = PTHREAD_COND_INITIALIZER};
+  pthread_cond_t risen[STEPS];
+  int waiting[STEPS];
+  uint64_t highest;
+} acks = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int client_acks(void *user, msgr_msg *m) {
   (void)user;
   pthread_mutex_lock(&acks.lock);
+  uint64_t step = acks.highest / STEP + 1;
   memcpy(&acks.highest, msgr_msg_data(m, MSGR_FRONT), sizeof acks.highest);
-  int wake = acks.wanted && acks.highest >= acks.wanted;
-  if (wake)
-    acks.wanted = 0;
+  uint64_t last = (acks.highest + STEP - 1) / STEP, wake = 0;
+  for (int n = 0; n < STEPS && step <= last; n++, step++)
+    wake |= (uint64_t)(acks.waiting[step % STEPS] > 0) << step % STEPS;
   pthread_mutex_unlock(&acks.lock);
-  if (wake)
-    pthread_cond_broadcast(&acks.risen);
+  for (int at = 0; wake; at++, wake >>= 1)
+    if (wake & 1)
+      pthread_cond_broadcast(&acks.risen[at]);
   return 0;
 }
 
 static uint64_t acked(uint64_t least) {
+  uint64_t step = (least + STEP - 1) / STEP % STEPS;
   pthread_mutex_lock(&acks.lock);
   while (acks.highest < least) {
-    /* The least that any thread waits for. */
-    if (!acks.wanted || least < acks.wanted)
-      acks.wanted = least;
-    pthread_cond_wait(&acks.risen, &acks.lock);
+    acks.waiting[step]++;
+    pthread_cond_wait(&acks.risen[step], &acks.lock);
+    acks.waiting[step]--;
   }
   uint64_t highest = acks.highest;
   pthread_mutex_unlock(&acks.lock);
@@ -342,6 +348,8 @@ int main(int argc, char **argv) {
     snprintf(name, sizeof name, "%.*s", (int)(equals - bench.set[i]), bench.set[i]);
     check(msgr_conf_set(ctx, name, equals + 1), name);
   }
+  for (int i = 0; i < STEPS; i++)
+    pthread_cond_init(&acks.risen[i], NULL);
   payload = payload_of(bench.work->size);
   if (bench.is_server)
     serve(ctx);
