@@ -336,9 +336,20 @@ fn new_socket(addr: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     }
     if let Some(congestion) = &options.congestion {
         // Accepted sockets have the listener's.
-        rustix::net::sockopt::set_tcp_congestion(&socket, congestion)?;
+        set_congestion(&socket, congestion)?;
     }
     Ok(socket)
+}
+
+#[cfg(target_os = "linux")]
+fn set_congestion(socket: &Socket, name: &str) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_tcp_congestion(socket, name)?)
+}
+
+/// Other systems have none to choose from, or choose otherwise.
+#[cfg(not(target_os = "linux"))]
+fn set_congestion(_: &Socket, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The next connection of the kernel's.
