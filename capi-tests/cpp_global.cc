@@ -138,13 +138,13 @@ static void a_program_begins_with_what_it_was_told()
     CHECK_OK(msgr_set_log_callback(nullptr, nullptr));
 }
 
-static int status_of(const Args &given)
+static int status_of(const Args &given, uint32_t type = CEPH_ENTITY_TYPE_CLIENT)
 {
     const pid_t child = fork();
     if (child == 0) {
         Args args = given;
         CHECK(freopen("/dev/null", "w", stderr) != nullptr);
-        global_init(nullptr, args, CEPH_ENTITY_TYPE_CLIENT, CODE_ENVIRONMENT_UTILITY_NODOUT, 0);
+        global_init(nullptr, args, type, CODE_ENVIRONMENT_UTILITY_NODOUT, 0);
         _exit(0);
     }
     int status = 0;
@@ -158,6 +158,14 @@ static void what_is_wrong_ends_the_program()
     CHECK(status_of({"-c", "/nowhere/ceph.conf"}) == 1);
     CHECK(status_of({"--ms_max_backoff=soon"}) == 1);
     CHECK(status_of({"--ms_max_backoff"}) == 1);
+}
+
+static void a_program_of_any_type_is_told_what_all_are_told()
+{
+    const TemporaryFile right("[global]\nms_max_backoff = 3\n"), wrong("[global]\nms_max_backoff = soon\n");
+    CHECK(status_of({"file"}, CEPH_ENTITY_TYPE_ANY) == 0);
+    CHECK(status_of({"-c", right.path.c_str(), "--id", "3"}, CEPH_ENTITY_TYPE_ANY) == 0);
+    CHECK(status_of({"-c", wrong.path.c_str()}, CEPH_ENTITY_TYPE_ANY) == 1);
 }
 
 static void observers_hear_of_what_they_look_at()
@@ -324,6 +332,7 @@ static void a_method_that_is_not_supported_is_declined_before_anybody_is_asked()
 int main()
 {
     what_is_wrong_ends_the_program();
+    a_program_of_any_type_is_told_what_all_are_told();
     arguments_are_taken_one_after_the_other();
     a_program_begins_with_what_it_was_told();
     observers_hear_of_what_they_look_at();

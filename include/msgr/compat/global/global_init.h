@@ -9,6 +9,7 @@
 #include "../common/code_environment.h"
 #include "../common/common_init.h"
 #include "../common/errno.h"
+#include "../include/msgr.h"
 #include "../log/Log.h"
 #include "global_context.h"
 
@@ -60,11 +61,13 @@ public:
 
 /* What has to be known before the configuration file is read. */
 struct EarlyArgs {
+  /* No entity: a program of no type of its own is told what all are told. */
   std::string conf, entity;
 
   EarlyArgs(std::vector<const char *> &args, uint32_t module_type) {
-    const char *const type = msgr::entity_type_name(int(module_type));
-    entity = std::string(type) + (module_type == MSGR_ENTITY_CLIENT ? ".admin" : "");
+    const std::string type =
+        module_type == CEPH_ENTITY_TYPE_ANY ? "" : msgr::entity_type_name(int(module_type));
+    entity = type + (module_type == MSGR_ENTITY_CLIENT ? ".admin" : "");
     std::string value;
     for (auto i = args.begin(); i != args.end();) {
       if (std::strcmp(*i, "--") == 0)
@@ -74,7 +77,7 @@ struct EarlyArgs {
       else if (ceph_argparse_witharg(args, i, &value, "--name", "-n", nullptr))
         entity = value;
       else if (ceph_argparse_witharg(args, i, &value, "--id", "-i", "--user", nullptr))
-        entity = std::string(type) + '.' + value;
+        entity = type.empty() ? type : type + '.' + value;
       else if (!ceph_argparse_witharg(args, i, &value, "--cluster", nullptr))
         ++i;
     }
@@ -117,7 +120,8 @@ inline ceph::ref_t<CephContext> global_init(const std::map<std::string, std::str
     early.conf = of_env.conf;
   if (!early.conf.empty() || (flags & CINIT_FLAG_NO_DEFAULT_CONFIG_FILE) == 0) {
     const char *const paths = early.conf.empty() ? nullptr : early.conf.c_str();
-    const int result = conf.parse_config_files(paths, early.entity.c_str());
+    const char *const entity = early.entity.empty() ? nullptr : early.entity.c_str();
+    const int result = conf.parse_config_files(paths, entity);
     /* Not to find one in the usual places is nothing. */
     if (result < 0 && (paths != nullptr || result != -ENOENT))
       ceph::detail::refuse("configuration file", result);
