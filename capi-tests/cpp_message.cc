@@ -199,12 +199,52 @@ static void one_message_may_be_sent_on_several_connections()
     pair.end();
 }
 
+/* Finds its data when it is encoded. */
+struct LateData : Message {
+    LateData() : Message(78) {}
+    void encode_payload(uint64_t) override
+    {
+        payload.append("x");
+        data.append("found late");
+    }
+    void decode_payload() override {}
+    std::string_view get_type_name() const override { return "late data"; }
+};
+
+static void data_that_encoding_adds_go_to_every_connection()
+{
+    auto cct = check_context();
+    Witness at_server(cct.get()), at_late(cct.get()), at_client(cct.get());
+    Pair pair(cct.get(), at_server, at_client);
+    MessengerPtr late = check_end_of(cct.get(), entity_name_t::OSD(1), Policy::stateless_server(0));
+    entity_addr_t any;
+    CHECK(any.parse("v2:127.0.0.1:0"));
+    CHECK_OK(late->bind(any));
+    at_late.keeps = true;
+    CHECK_OK(late->add_dispatcher_head(&at_late));
+    ref_t<LateData> message = make_message<LateData>();
+    CHECK_OK(pair.client->connect_to_osd(late->get_myaddrs())->send_message2(message));
+    for (int sent = 1; sent <= 2; sent++) {
+        CHECK_OK(pair.con->send_message2(message));
+        WAIT_UNTIL(at_server.got == sent);
+    }
+    CHECK_OK(late->start());
+    WAIT_UNTIL(at_late.got == 1);
+    CHECK(at_late.kept[0]->get_data().to_str() == "found late");
+    message.reset();
+    for (Witness *witness : {&at_server, &at_late, &at_client})
+        witness->forget();
+    pair.end();
+    CHECK_OK(late->shutdown());
+    CHECK_OK(late->wait());
+}
+
 static void one_that_cannot_be_decoded_ends_the_link()
 {
     auto cct = check_context();
     Witness at_server(cct.get()), at_client(cct.get());
     Pair pair(cct.get(), at_server, at_client);
-    reports = 0;
+    LOCKED(reports = 0);
     CHECK_OK(pair.con->send_message(new Broken));
     WAIT_UNTIL(reports == 1 && at_client.resets == 1);
     CHECK_LOCKED(at_server.got == 0);
@@ -218,7 +258,7 @@ static void one_that_cannot_be_encoded_is_dropped_alone()
     auto cct = check_context();
     Witness at_server(cct.get()), at_client(cct.get());
     Pair pair(cct.get(), at_server, at_client);
-    reports = 0;
+    LOCKED(reports = 0);
     auto broken = make_message<Broken>();
     broken->at_encoding = true;
     CHECK_OK(pair.con->send_message2(broken));
@@ -247,7 +287,7 @@ static void a_callback_that_throws_has_dispatched_its_message()
     Thrower at_server(cct.get());
     Witness at_client(cct.get());
     Pair pair(cct.get(), at_server, at_client);
-    reports = 0;
+    LOCKED(reports = 0);
     CHECK_OK(pair.con->send_message(new Note("one", 0)));
     CHECK_OK(pair.con->send_message(new Note("two", 1)));
     CHECK_OK(pair.con->send_message(new Note("three", 2)));
@@ -271,6 +311,7 @@ int main()
     one_that_nobody_takes_goes_unless_it_was_kept();
     what_came_can_be_sent_on();
     one_message_may_be_sent_on_several_connections();
+    data_that_encoding_adds_go_to_every_connection();
     one_that_cannot_be_decoded_ends_the_link();
     one_that_cannot_be_encoded_is_dropped_alone();
     a_callback_that_throws_has_dispatched_its_message();

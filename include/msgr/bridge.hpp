@@ -86,14 +86,19 @@ class MessageBridge {
 
   /* One thread at a time encodes a message, though it may be sent on several connections. */
   class Encoding {
-    std::atomic_flag &busy;
+    std::atomic_flag *busy;
 
   public:
-    explicit Encoding(std::atomic_flag &flag) : busy(flag) {
-      while (busy.test_and_set(std::memory_order_acquire))
+    explicit Encoding(std::atomic_flag *flag) : busy(flag) {
+      while (busy != nullptr && busy->test_and_set(std::memory_order_acquire))
         std::this_thread::yield();
     }
-    ~Encoding() { busy.clear(std::memory_order_release); }
+    ~Encoding() { end(); }
+    void end() {
+      if (busy != nullptr)
+        busy->clear(std::memory_order_release);
+      busy = nullptr;
+    }
     Encoding(const Encoding &) = delete;
     Encoding &operator=(const Encoding &) = delete;
   };
@@ -102,7 +107,7 @@ class MessageBridge {
     return detail::fenced("encode_payload", -EIO, [&] {
       Message &m = *static_cast<Message *>(user);
       detail::take_over(user);
-      const Encoding alone(m.encoding);
+      const Encoding alone(&m.encoding);
       if (m.encoded && m.encoded_features != features)
         m.clear_payload();
       if (m.empty_payload()) {
@@ -118,8 +123,11 @@ class MessageBridge {
       if (result == 0)
         result = append(to, MSGR_MIDDLE, m.middle);
       /* Data went along when it was sent, but for what its encoding has added to them. */
-      if (result == 0 && m.data.length() != m.data_sent)
-        result = append(to, MSGR_DATA, m.data, msgr_msg_len(to, MSGR_DATA));
+      if (result == 0 && m.data.length() != 0) {
+        const size_t went = msgr_msg_len(to, MSGR_DATA);
+        if (went != m.data.length())
+          result = append(to, MSGR_DATA, m.data, went);
+      }
       /* If only the library has the object nobody will look at these bytes: they can be written again. */
       if (m.encoded && m.refs.load(std::memory_order_acquire) == Message::ONE)
         m.clear_payload();
@@ -148,6 +156,9 @@ public:
     object.user = m;
     object.encode = encode;
     object.destroy = destroy;
+    /* Sent before, it may just be encoded for another connection, which may add to its data. */
+    const bool is_shared = m->refs.load(std::memory_order_acquire) != Message::ONE;
+    Encoding alone(is_shared ? &m->encoding : nullptr);
     const size_t pieces = m->data.buffers().size();
     iovec few[4];
     std::vector<iovec> many(pieces > 4 ? pieces : 0);
@@ -157,7 +168,6 @@ public:
       iov[object.data_count++].iov_len = piece.length();
     }
     object.data = iov;
-    m->data_sent = m->data.length();
     bufferlist *shared = nullptr;
     if (m->data.length() < SHARE) {
       object.flags = MSGR_OBJECT_COPY;
@@ -166,6 +176,7 @@ public:
       object.free_fn = [](void *bytes) { delete static_cast<bufferlist *>(bytes); };
       object.arg = shared;
     }
+    alone.end();
     detail::hand_over(m);
     const int result = msgr_send_object(conn, &object);
     /* Then nothing was taken. */

@@ -43,8 +43,6 @@ class Message {
   std::atomic_flag encoding = ATOMIC_FLAG_INIT;
   bool encoded = false;
   uint64_t encoded_features = 0;
-  /* How many bytes of data the library's message got when it was sent. */
-  size_t data_sent = 0;
   CompletionHook *completion_hook = nullptr;
 
   friend class MessageBridge;
