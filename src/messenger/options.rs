@@ -137,14 +137,17 @@ fn congestion(conf: &Conf) -> Result<Option<Arc<str>>> {
     if name.is_empty() {
         return Ok(None);
     }
-    let congestion = Some(Arc::from(name));
+    let congestion = Some(Arc::from(name.as_str()));
     let wish = SocketOptions {
         congestion: congestion.clone(),
         ..SocketOptions::default()
     };
     match wish.check() {
         Ok(()) => Ok(congestion),
-        Err(error) => Err(Error::invalid(format!("ms_tcp_congestion: {error}"))),
+        Err(error) => {
+            let why = format!("ms_tcp_congestion: the system does not offer \"{name}\": {error}");
+            Err(Error::invalid(why))
+        }
     }
 }
 
@@ -293,7 +296,11 @@ mod tests {
         conf.set("ms_tcp_congestion", "hope", false).unwrap();
         let error = read(&conf).unwrap_err();
         assert_eq!(error.errno(), libc::EINVAL);
-        assert!(error.to_string().contains("ms_tcp_congestion"), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("ms_tcp_congestion") && text.contains("\"hope\""),
+            "{text}"
+        );
     }
 
     #[test]
