@@ -4,6 +4,7 @@
 
 mod addr;
 mod body;
+mod crc32c;
 pub mod features;
 mod message;
 mod name;
@@ -18,6 +19,7 @@ mod time;
 
 pub use addr::{AddrType, EntityAddr, EntityAddrVec, ParseAddrError};
 pub use body::Body;
+pub use crc32c::crc32c;
 pub use message::{Hold, Message, PRIO_DEFAULT, PRIO_HIGH, PRIO_HIGHEST, PRIO_LOW};
 pub use name::{AuthName, EntityName, EntityType, ParseNameError};
 pub use payload::Payload;

@@ -2,6 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::crc32c;
+
 /// A segment's bytes: zero, one or several pieces, never copied to be sent.
 ///
 /// Clones share the bytes, but for a short copy, which is copied again.
@@ -175,11 +177,10 @@ impl Payload {
     /// final inversion (Ceph's `bufferlist::crc32c`).
     #[inline]
     pub fn crc32c(&self, seed: u32) -> u32 {
-        let add = |register: u32, piece: &[u8]| !crc32c::crc32c_append(!register, piece);
         match self.as_short() {
             Some([]) => seed,
-            Some(short) => add(seed, short),
-            None => self.pieces().fold(seed, add),
+            Some(short) => crc32c(seed, short),
+            None => self.pieces().fold(seed, crc32c),
         }
     }
 

@@ -2,14 +2,11 @@
 
 use crate::types::{Message, Payload};
 
+/// Feeds bytes to the register.
+pub use crate::types::crc32c as update;
+
 /// Register of a segment before its first byte, so also the crc of an empty one.
 pub const SEGMENT_SEED: u32 = u32::MAX;
-
-/// Feeds `bytes` to the register.
-#[inline]
-pub fn update(register: u32, bytes: &[u8]) -> u32 {
-    !crc32c::crc32c_append(!register, bytes)
-}
 
 /// The crc of one segment.
 #[inline]
