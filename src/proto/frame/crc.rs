@@ -20,8 +20,9 @@ pub fn payload(payload: &Payload) -> u32 {
     payload.crc32c(SEGMENT_SEED)
 }
 
-/// From this size on it is cheaper to convert a crc than to compute another.
-const CONVERT_MIN: usize = 64 << 10;
+/// From this size on it is cheaper to convert a crc, which takes 10 to 16 µs, than to
+/// compute another.
+const CONVERT_MIN: usize = 1 << 20;
 
 /// The crc of a segment in pieces as v1 has it, whose register begins with zeros.
 /// `known` is what msgr2 would say.
