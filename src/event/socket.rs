@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::local::{self, SocketFile};
@@ -235,8 +235,8 @@ impl ConnectedSocket {
         }
         match self {
             Self::Kernel(socket) => {
-                let read = || rustix::io::read(socket, spare_capacity(buffer));
-                Ok(retry_on_intr(read)?)
+                let read = || recv(socket, spare_capacity(buffer), RecvFlags::empty());
+                Ok(retry_on_intr(read)?.1)
             }
             #[cfg(test)]
             Self::Simulated(socket) => socket.read_to_spare(buffer),
@@ -247,8 +247,8 @@ impl ConnectedSocket {
     pub fn read(&self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Kernel(socket) => {
-                let read = || rustix::io::read(socket, &mut *room);
-                Ok(retry_on_intr(read)?)
+                let read = || recv(socket, &mut *room, RecvFlags::empty());
+                Ok(retry_on_intr(read)?.1)
             }
             #[cfg(test)]
             Self::Simulated(socket) => {
@@ -265,9 +265,13 @@ impl ConnectedSocket {
     pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let slices = slices.get(..MAX_SLICES).unwrap_or(slices);
         match self {
-            Self::Kernel(socket) => Ok(retry_on_intr(|| {
-                let mut control = SendAncillaryBuffer::default();
-                sendmsg(socket, slices, &mut control, SendFlags::NOSIGNAL)
+            Self::Kernel(socket) => Ok(retry_on_intr(|| match slices {
+                // Mostly there is one, and for one the kernel has less to do.
+                [only] => send(socket, only, SendFlags::NOSIGNAL),
+                _ => {
+                    let mut control = SendAncillaryBuffer::default();
+                    sendmsg(socket, slices, &mut control, SendFlags::NOSIGNAL)
+                }
             })?),
             #[cfg(test)]
             Self::Simulated(socket) => socket.write_vectored(slices),
